@@ -5,7 +5,6 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=.cargo_vcs_info.json");
     println!("cargo::rerun-if-env-changed=C8Y_PKI_COMMIT");
     println!("cargo::rustc-env=C8Y_PKI_BUILT_FROM={}", commit().as_deref().unwrap_or("not known"));
 }

@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::commands::config::Origins;
 use crate::commands::{self, generate};
 use crate::failure::Result;
+use crate::line::Line;
 use crate::output::{Colour, Form, Output};
 use crate::values::DEFAULT_PKI;
 
@@ -30,7 +31,7 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// Does it.
-    pub(crate) fn run(&self, arguments: &[String], out: Output) -> Result {
+    pub(crate) fn run(&self, line: &Line, out: Output) -> Result {
         let pki = &self.global.pki;
         match &self.command {
             Command::Rollout(args) => commands::rollout::run(args, pki, out),
@@ -49,9 +50,9 @@ impl Cli {
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => commands::sandbox::run(args, out),
             Command::Profile(command) => commands::profile::run(command, out),
-            Command::Context(command) => commands::context::run(command, arguments, out),
+            Command::Context(command) => commands::context::run(command, line, out),
             Command::Config(command) => {
-                commands::config::run(command, (&self.global.origins, arguments), out)
+                commands::config::run(command, (&self.global.origins, line), out)
             }
             Command::Completions(args) => commands::generate::completions(args, out),
             Command::Man(args) => commands::generate::man(args, Self::command(), out),

@@ -17,6 +17,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 use time::OffsetDateTime;
 
 use crate::context::Contexts;
+use crate::line::Line;
 use crate::values::DEFAULT_PKI;
 use crate::variables::of_environment;
 
@@ -180,10 +181,8 @@ fn holders(pki: &Pki, role: Role, start: &str) -> Vec<String> {
 
 /// The PKI directory of a command line that is being typed: the words after `--`.
 fn pki_dir(arguments: impl Iterator<Item = OsString>) -> PathBuf {
-    let words: Vec<OsString> = arguments.skip_while(|word| word != "--").skip(1).collect();
-    let after = words.iter().position(|word| word == "--pki").and_then(|at| words.get(at + 1));
-    let mut joined = words.iter().filter_map(|word| word.to_str()?.strip_prefix("--pki="));
-    let given = after.map(PathBuf::from).or_else(|| joined.next().map(PathBuf::from));
+    let line = Line::new(arguments.skip_while(|word| word != "--").skip(1));
+    let given = line.option("pki").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     given
         .or_else(|| of_environment("C8Y_PKI_DIR").map(PathBuf::from))
         .or_else(|| crate::config::Config::read().ok().and_then(|config| config.pki))

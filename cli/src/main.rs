@@ -16,6 +16,7 @@ mod device_list;
 mod failure;
 mod hint;
 mod input;
+mod line;
 mod log;
 mod near;
 mod old_ids;

@@ -6,24 +6,21 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::failure::Failure;
+use crate::line::Line;
 
 mod table;
 
 use table::MEANT;
 
 /// What was meant by a word that is no command, where the table knows it.
-pub(crate) fn meant(
-    error: &clap::Error,
-    root: &Command,
-    arguments: impl Iterator<Item = String>,
-) -> Option<Failure> {
+pub(crate) fn meant(error: &clap::Error, root: &Command, line: &Line) -> Option<Failure> {
     if error.kind() != ErrorKind::InvalidSubcommand {
         return None;
     }
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
         return None;
     };
-    let place = place(root, word, arguments);
+    let place = line.path(root).join(" ");
     let mut rows =
         MEANT.iter().filter(|(at, words, _)| *at == place && words.contains(&word.as_str()));
     let commands = rows.next()?.2;
@@ -35,18 +32,6 @@ pub(crate) fn meant(
 
 fn told(line: &str, does: &str) -> String {
     format!("`c8y-pki {line}` {does}")
-}
-
-/// The command below which the word was typed.
-fn place(root: &Command, word: &str, arguments: impl Iterator<Item = String>) -> String {
-    let (mut at, mut names) = (root, Vec::new());
-    for argument in arguments.take_while(|argument| argument != word) {
-        if let Some(below) = at.find_subcommand(&argument) {
-            names.push(below.get_name().to_owned());
-            at = below;
-        }
-    }
-    names.join(" ")
 }
 
 #[cfg(test)]
@@ -96,7 +81,7 @@ mod tests {
         let asked = |line: &str| {
             let words = || line.split(' ').map(str::to_owned);
             let error = Cli::command().try_get_matches_from(words()).unwrap_err();
-            meant(&error, &root, words().skip(1))
+            meant(&error, &root, &Line::new(words().skip(1)))
                 .and_then(|f| f.hint())
                 .map(|hint| hint.to_string())
         };

@@ -14,28 +14,34 @@ use crate::config::{self, Config};
 #[cfg(feature = "postgres")]
 use crate::database;
 use crate::failure::{Failure, Result};
+use crate::line::{Line, with_present_names};
 use crate::output::{Colour, Form, Output};
 use crate::{clock, context, log, near};
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
-    let words = with_present_names(std::env::args_os().collect());
-    let arguments: Vec<String> =
-        words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let colour = colour(&arguments);
-    colour.begin();
+    let root = Cli::command();
+    let words = with_present_names(std::env::args_os().collect(), &root);
+    let line = Line::new(words.iter().skip(1));
     // A file that cannot be read is told once it is known that this is a command line, and no question for help.
-    let (command, settings) = match command(colour, &arguments) {
-        Ok(command) => (command, Ok(())),
-        Err(failure) => (coloured(Cli::command(), colour), Err(failure)),
+    let (config, settings) = match Config::read() {
+        Ok(config) => (config, Ok(())),
+        Err(failure) => (Config::default(), Err(failure)),
     };
+    let colour = line.colour().or(config.color).unwrap_or(Colour::Auto);
+    colour.begin();
+    let command = config::apply(coloured(root.clone(), colour), &config);
+    let (command, problems) = with_context(command, &line);
     let parsed = command.clone().try_get_matches_from(&words).and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
         Ok((cli, matches))
     });
     let (mut cli, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return not_understood(&error, &command, (&words, &arguments)),
+        Err(error) => {
+            let form = line.form().or(config.output).unwrap_or(Form::Table);
+            return not_understood(&error, &command, (&words, &line), form);
+        }
     };
     let form = if cli.global.json { Ok(Form::Json) } else { form(cli.global.form, &matches) };
     let output = Output::new(*form.as_ref().unwrap_or(&Form::Table), cli.global.quiet);
@@ -48,9 +54,10 @@ pub(crate) fn run() -> ExitCode {
     }
     cli.global.color.begin();
     let done = settings
+        .and_then(|()| problems.of(&root, &matches))
         .and(form)
         .and_then(|_| log::begin(cli.global.verbose, output))
-        .and_then(|()| cli.run(&arguments, output));
+        .and_then(|()| cli.run(&line, output));
     match done {
         Ok(outcome) => outcome.code(),
         Err(failure) => {
@@ -60,32 +67,49 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// `--output tar` and `--output folders` are called `--into` now.
-fn with_present_names(mut words: Vec<OsString>) -> Vec<OsString> {
-    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
-    for at in 0..end {
-        for kind in ["tar", "folders"] {
-            if words[at].to_str() == Some(&format!("--output={kind}")) {
-                words[at] = format!("--into={kind}").into();
-            } else if words[at] == "--output" && words.get(at + 1).is_some_and(|word| word == kind)
-            {
-                words[at] = "--into".into();
-            }
-        }
-    }
-    words
+/// What is wrong with the context that counts: told to commands that take something from it, and to no others.
+struct Problems {
+    /// There is none of that name, or which one counts cannot be known.
+    choice: Result<()>,
+    /// The secret that it keeps cannot be used.
+    secret: Result<()>,
 }
 
-/// The command line with the defaults of the settings and of the context that counts.
-fn command(colour: Colour, arguments: &[String]) -> Result<Command> {
-    let command = config::apply(coloured(Cli::command(), colour), &Config::read()?);
-    // These two are about all contexts and settings.
-    if matches!(first(arguments), Some("context" | "config")) {
-        return Ok(command);
+impl Problems {
+    const NONE: Self = Self { choice: Ok(()), secret: Ok(()) };
+
+    /// Those of the command that is asked for; `root` is as it was before a context took the place of variables.
+    fn of(self, root: &Command, matches: &ArgMatches) -> Result<()> {
+        let (mut command, mut at) = (root, matches);
+        while let Some((name, below)) = at.subcommand() {
+            let Some(found) = command.find_subcommand(name) else { break };
+            (command, at) = (found, below);
+        }
+        let takes = |is_it: &dyn Fn(&clap::Arg) -> bool| command.get_arguments().any(is_it);
+        let host = |arg: &clap::Arg| {
+            arg.get_env().is_some_and(|name| name == "C8Y_HOST") || arg.get_long() == Some("domain")
+        };
+        let login = |arg: &clap::Arg| arg.get_long() == Some("tenant-password-file");
+        if takes(&host) {
+            self.choice?;
+        }
+        if takes(&login) { self.secret } else { Ok(()) }
     }
-    match context::choose(arguments)? {
-        Some(chosen) => context::apply(command, &chosen, arguments),
-        None => Ok(command),
+}
+
+/// The command line with the defaults of the context that counts.
+fn with_context(command: Command, line: &Line) -> (Command, Problems) {
+    // These are about all contexts, and say themselves which one counts.
+    if line.path(&command).first().is_some_and(|first| first == "context") {
+        return (command, Problems::NONE);
+    }
+    match context::choose(line) {
+        Ok(Some(chosen)) => {
+            let (command, secret) = context::apply(command, &chosen, line);
+            (command, Problems { secret, ..Problems::NONE })
+        }
+        Ok(None) => (command, Problems::NONE),
+        Err(failure) => (command, Problems { choice: Err(failure), ..Problems::NONE }),
     }
 }
 
@@ -95,29 +119,6 @@ fn coloured(command: Command, colour: Colour) -> Command {
         Colour::Always => ColorChoice::Always,
         Colour::Never => ColorChoice::Never,
     })
-}
-
-/// The word of the command: the first that is no option and no option's value.
-fn first(arguments: &[String]) -> Option<&str> {
-    const WITH_VALUE: [&str; 5] = ["--pki", "--context", "--color", "--output", "-o"];
-    let mut words = arguments.iter().map(String::as_str);
-    while let Some(word) = words.next() {
-        if WITH_VALUE.contains(&word) {
-            words.next();
-        } else if !word.starts_with('-') {
-            return Some(word);
-        }
-    }
-    None
-}
-
-/// The colour that is asked for, before the arguments are understood: what is said of them is coloured too.
-fn colour(arguments: &[String]) -> Colour {
-    let asked = |word: &str| {
-        arguments.windows(2).any(|two| two[0] == "--color" && two[1] == word)
-            || arguments.iter().any(|argument| argument.strip_prefix("--color=") == Some(word))
-    };
-    [Colour::Never, Colour::Always].into_iter().find(|c| asked(c.name())).unwrap_or(Colour::Auto)
 }
 
 /// Where the values of the global options come from.
@@ -162,22 +163,17 @@ fn form(form: Form, matches: &ArgMatches) -> Result<Form> {
 fn not_understood(
     error: &clap::Error,
     command: &Command,
-    (words, arguments): (&[OsString], &[String]),
+    (words, line): (&[OsString], &Line),
+    form: Form,
 ) -> ExitCode {
-    let before_end = || arguments.iter().take_while(|argument| *argument != "--");
-    let as_json = before_end().any(|argument| argument == "--json")
-        || before_end()
-            .zip(before_end().skip(1))
-            .any(|(option, form)| ["-o", "--output"].contains(&option.as_str()) && form == "json");
-    let form = if as_json { Form::Json } else { Form::Table };
     let tell = |failure: &Failure| {
         Output::new(form, false).failure(failure);
         failure.code()
     };
-    if let Some(failure) = near::meant(error, command, arguments.iter().cloned()) {
+    if let Some(failure) = near::meant(error, command, line) {
         return tell(&failure);
     }
-    if error.use_stderr() && as_json {
+    if error.use_stderr() && form == Form::Json {
         return tell(&Failure::of_arguments(error));
     }
     let hidden = |word: &OsString| word.to_string_lossy().contains(is_hidden);
@@ -198,37 +194,5 @@ fn say_visibly(command: &Command, words: &[OsString]) -> ExitCode {
             Output::new(Form::Table, false).failure(&failure);
             failure.code()
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_word_is_the_command() {
-        let of = |line: &str| {
-            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            first(&words).map(str::to_owned)
-        };
-        assert_eq!(of("--pki context ca show config").as_deref(), Some("ca"));
-        assert_eq!(of("-q -o json context list").as_deref(), Some("context"));
-        assert_eq!(of("--version"), None);
-    }
-
-    #[test]
-    fn a_former_name_is_read() {
-        let of = |line: &str| {
-            let words = with_present_names(line.split(' ').map(OsString::from).collect());
-            words
-                .iter()
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        assert_eq!(of("device issue --output tar --out x"), "device issue --into tar --out x");
-        assert_eq!(of("device issue --output=folders"), "device issue --into=folders");
-        assert_eq!(of("ca list --output json"), "ca list --output json");
-        assert_eq!(of("device issue -- --output tar"), "device issue -- --output tar");
     }
 }

@@ -129,7 +129,7 @@ impl TenantArgs {
     pub(crate) fn is_given(&self, default_host: Option<&str>) -> Result<bool> {
         context::current_host(default_host)?;
         let who = &self.login.who;
-        let is_somebody = who.token()?.is_some() || who.user().is_some();
+        let is_somebody = who.token(None)?.is_some() || who.user().is_some();
         Ok(is_somebody && self.given_host().or(default_host).is_some())
     }
 
@@ -172,7 +172,7 @@ impl LoginArgs {
 
 impl WhoArgs {
     fn given(&self, tenant: Option<&str>) -> Result<Option<Login>> {
-        if let Some(token) = self.token()? {
+        if let Some(token) = self.token(tenant)? {
             return Ok(Some(Login::Token(token)));
         }
         let half = |problem: &str| {
@@ -181,7 +181,7 @@ impl WhoArgs {
                 "give --user and --tenant-password-file, or C8Y_USER and C8Y_PASSWORD; or neither",
             ))
         };
-        match (self.user(), self.password("the user").given()?) {
+        match (self.user(), self.password("the user", tenant).given()?) {
             (Some(user), Some(password)) => Ok(Some(Login::user(tenant, &user, password))),
             (None, _) if self.tenant_password_file.is_some() => half("a password without a user"),
             (_, None) if self.user.is_some() => half("a user without a password"),
@@ -191,7 +191,7 @@ impl WhoArgs {
 
     /// Options before variables; of the variables a token before a password.
     pub(crate) fn login(&self, tenant: Option<&str>, host: &str) -> Result<Login> {
-        if let Some(token) = self.token()? {
+        if let Some(token) = self.token(tenant)? {
             return Ok(Login::Token(token));
         }
         let Some(user) = self.user() else {
@@ -200,15 +200,15 @@ impl WhoArgs {
                 "give --user NAME or set C8Y_USER, and C8Y_PASSWORD; or set C8Y_TOKEN",
             ));
         };
-        let password = self.password(&format!("the user {user}")).existing()?;
+        let password = self.password(&format!("the user {user}"), tenant).existing()?;
         Ok(Login::user(tenant, &user, password))
     }
 
-    fn token(&self) -> Result<Option<Password>> {
+    fn token(&self, tenant: Option<&str>) -> Result<Option<Password>> {
         if self.user.is_some() || self.tenant_password_file.is_some() {
             return Ok(None);
         }
-        known::tenant_token(self.token_file.as_ref()).given()
+        for_tenant(known::tenant_token(self.token_file.as_ref()), tenant).given()
     }
 
     fn user(&self) -> Option<String> {
@@ -216,9 +216,14 @@ impl WhoArgs {
         user.or_else(|| variable("C8Y_USERNAME"))
     }
 
-    fn password<'a>(&'a self, what: &'a str) -> Source<'a> {
-        known::tenant_user(self.tenant_password_file.as_ref(), what)
+    fn password<'a>(&'a self, what: &'a str, tenant: Option<&str>) -> Source<'a> {
+        for_tenant(known::tenant_user(self.tenant_password_file.as_ref(), what), tenant)
     }
+}
+
+/// The secret without what a context keeps, if that is for another tenant.
+fn for_tenant<'a>(source: Source<'a>, tenant: Option<&str>) -> Source<'a> {
+    if context::keeps_for_another(tenant) { source.no_variable() } else { source }
 }
 
 impl NetworkArgs {

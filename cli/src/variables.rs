@@ -29,6 +29,11 @@ pub(crate) fn as_it_is(name: &str) -> Option<String> {
     }
 }
 
+/// Whether something stands in place of a variable.
+pub(crate) fn is_replaced(name: &str) -> bool {
+    INSTEAD.get().is_some_and(|values| values.contains_key(name))
+}
+
 /// A variable of the environment that is there and not empty.
 pub(crate) fn of_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

@@ -48,6 +48,15 @@ pub fn tls(cli: &Cli, each: impl Fn(&mut Stream) + Send + Sync + 'static) -> u16
 ///
 /// As [`tls`].
 pub fn https(cli: &Cli, answer: impl Fn(&str, &mut Stream) + Send + Sync + 'static) -> u16 {
+    https_heads(cli, move |head, stream| answer(head.lines().next().unwrap_or_default(), stream))
+}
+
+/// The same, but `answer` gets all header fields too.
+///
+/// # Panics
+///
+/// As [`tls`].
+pub fn https_heads(cli: &Cli, answer: impl Fn(&str, &mut Stream) + Send + Sync + 'static) -> u16 {
     tls(cli, move |stream| {
         let (mut head, mut octet) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
@@ -64,7 +73,7 @@ pub fn https(cli: &Cli, answer: impl Fn(&str, &mut Stream) + Send + Sync + 'stat
         // Closing with a request half read would throw the answer away.
         let mut body = vec![0; head.lines().find_map(length).unwrap_or(0)];
         let _ = stream.read_exact(&mut body);
-        answer(head.lines().next().unwrap_or_default(), stream);
+        answer(&head, stream);
     })
 }
 

@@ -4,11 +4,12 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::config::{self, Config};
-use crate::context;
+use crate::context::{self, Chosen, Kept, said_of_secret};
 use crate::failure::{Outcome, Result};
+use crate::line::Line;
 use crate::output::Output;
 use crate::render::table;
-use crate::variables::of_environment;
+use crate::variables::{is_replaced, of_environment, variable};
 
 /// Commands about settings.
 #[derive(Debug, Subcommand)]
@@ -44,11 +45,7 @@ impl Row {
     }
 }
 
-pub(crate) fn run(
-    _: &ConfigCommand,
-    (origins, arguments): (&Origins, &[String]),
-    out: Output,
-) -> Result {
+pub(crate) fn run(_: &ConfigCommand, (origins, line): (&Origins, &Line), out: Output) -> Result {
     let file = Config::place();
     let file_name = file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let mut rows = vec![Row::new(
@@ -68,7 +65,7 @@ pub(crate) fn run(
         });
     }
     rows.push(Row::new("log", of_environment("C8Y_PKI_LOG"), "C8Y_PKI_LOG"));
-    rows.extend(tenant(arguments)?);
+    rows.extend(tenant(line)?);
     out.results(&rows, |rows| {
         let cells = |row: &Row| {
             let value = row.value.clone().unwrap_or_else(|| "not set".to_owned());
@@ -79,36 +76,41 @@ pub(crate) fn run(
     Ok(Outcome::Done)
 }
 
-/// The tenant that is meant where no option names one.
-fn tenant(arguments: &[String]) -> Result<Vec<Row>> {
-    let is_set = |name: &'static str| of_environment(name).map(|_| ("set".to_owned(), name));
-    let Some(chosen) = context::choose(arguments)? else {
-        let variable =
-            |setting: &str, name: &'static str| Row::new(setting, of_environment(name), name);
-        let user = if of_environment("C8Y_USER").is_some() { "C8Y_USER" } else { "C8Y_USERNAME" };
-        let secret = is_set("C8Y_TOKEN").or_else(|| is_set("C8Y_PASSWORD"));
-        let (secret, from) = secret.map_or((None, ""), |(set, name)| (Some(set), name));
-        return Ok(vec![
-            Row::new("context", None, ""),
-            variable("host", "C8Y_HOST"),
-            variable("tenant", "C8Y_TENANT"),
-            variable("user", user),
-            variable("cacert", "C8Y_PKI_CACERT"),
-            Row::new("secret", secret, from),
-        ]);
+/// The tenant that is meant where no option names one: what commands take for the variables.
+fn tenant(line: &Line) -> Result<Vec<Row>> {
+    let chosen = context::choose(line)?;
+    let of_context = chosen.as_ref().map(|chosen| format!("context {}", chosen.name));
+    let from = |name: &str| match &of_context {
+        Some(context) if is_replaced(name) => context.clone(),
+        _ => name.to_owned(),
     };
-    let from = format!("context {}", chosen.name);
-    let secret = Some(chosen.context.secret.name().to_owned());
-    let cacert = chosen.context.cacert.as_ref().map(|path| path.display().to_string());
+    let row = |setting: &str, name: &str| Row::new(setting, variable(name), from(name));
+    let kept = chosen.as_ref().filter(|chosen| chosen.context.secret != Kept::Nothing);
+    let secret = match kept {
+        Some(Chosen { name, context, .. }) => Row::new(
+            "secret",
+            Some(said_of_secret(name, context.secret)),
+            format!("context {name}"),
+        ),
+        None => {
+            let set = ["C8Y_TOKEN", "C8Y_PASSWORD"].into_iter().find(|n| variable(n).is_some());
+            match (set, &of_context) {
+                (Some(name), _) => Row::new("secret", Some("set".to_owned()), name),
+                (None, Some(context)) => {
+                    Row::new("secret", Some("asked for each time".to_owned()), context.as_str())
+                }
+                (None, None) => Row::new("secret", None, ""),
+            }
+        }
+    };
+    let user = if variable("C8Y_USER").is_some() { "C8Y_USER" } else { "C8Y_USERNAME" };
+    let by = chosen.as_ref().map_or("", |chosen| chosen.by.name());
     Ok(vec![
-        Row::new("context", Some(chosen.name.clone()), chosen.by.name()),
-        Row::new("host", Some(chosen.context.host.clone()), from.as_str()),
-        Row::new("tenant", chosen.context.tenant.clone(), from.as_str()),
-        Row::new("user", chosen.context.user.clone(), from.as_str()),
-        match cacert {
-            Some(file) => Row::new("cacert", Some(file), from.as_str()),
-            None => Row::new("cacert", of_environment("C8Y_PKI_CACERT"), "C8Y_PKI_CACERT"),
-        },
-        Row::new("secret", secret, from.as_str()),
+        Row::new("context", chosen.as_ref().map(|chosen| chosen.name.clone()), by),
+        row("host", "C8Y_HOST"),
+        row("tenant", "C8Y_TENANT"),
+        row("user", user),
+        row("cacert", "C8Y_PKI_CACERT"),
+        secret,
     ])
 }

@@ -8,8 +8,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::confirm::confirm;
-use crate::context::{self, Chosen, Context, Contexts, Kept, Secret, name_of};
+use crate::context::{self, Chosen, Context, Contexts, Kept, Secret, name_of, said_of_secret};
 use crate::failure::{Failure, Outcome, Result};
+use crate::line::Line;
 use crate::output::Output;
 use crate::render::table;
 use crate::secrets::known;
@@ -105,7 +106,9 @@ struct View<'a> {
     tenant: Option<&'a str>,
     user: Option<&'a str>,
     cacert: Option<String>,
-    secret: &'static str,
+    secret: Option<&'static str>,
+    #[serde(skip)]
+    kept: Kept,
     current: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     chosen_by: Option<&'static str>,
@@ -120,18 +123,19 @@ impl<'a> View<'a> {
             user: context.user.as_deref(),
             cacert: context.cacert.as_ref().map(|file| file.display().to_string()),
             secret: context.secret.name(),
+            kept: context.secret,
             current: all.current.as_deref() == Some(name),
             chosen_by: None,
         }
     }
 }
 
-pub(crate) fn run(command: &ContextCommand, arguments: &[String], out: Output) -> Result {
+pub(crate) fn run(command: &ContextCommand, line: &Line, out: Output) -> Result {
     match command {
         ContextCommand::Add(args) => add(args, out),
         ContextCommand::Use { name } => choose(name, out),
         ContextCommand::List => list(out),
-        ContextCommand::Show { name } => show(name.as_deref(), arguments, out),
+        ContextCommand::Show { name } => show(name.as_deref(), line, out),
         ContextCommand::Remove { name, yes } => remove(name, *yes, out),
     }
 }
@@ -151,30 +155,43 @@ fn add(args: &AddArgs, out: Output) -> Result {
             "give --replace, or another name",
         ));
     }
-    let secret = secret(args)?;
-    let kept = match &secret {
-        None => Kept::Nothing,
-        Some(Secret::Password(_)) => Kept::Password,
-        Some(Secret::Token(_)) => Kept::Token,
-    };
-    match &secret {
-        None => context::forget(&args.name)?,
-        Some(Secret::Password(secret) | Secret::Token(secret)) => {
-            context::keep(&args.name, secret)?
-        }
+    // Some file systems would give both the same file for their secrets.
+    let is_alike = |other: &&String| **other != args.name && other.eq_ignore_ascii_case(&args.name);
+    if let Some(other) = all.contexts.keys().find(is_alike) {
+        return Err(Failure::usage(
+            format!("there is a context {other:?}, which differs only in capital letters"),
+            "give another name",
+        ));
     }
+    let secret = secret(args)?;
     let (host, tenant, user) = (args.host.clone(), args.tenant.clone(), args.user.clone());
-    all.contexts.insert(args.name.clone(), Context { host, tenant, user, cacert, secret: kept });
+    let context = Context { host, tenant, user, cacert, secret: Kept::Nothing };
+    put(&mut all, &args.name, context, secret.as_ref())?;
     if args.use_it {
         all.current = Some(args.name.clone());
+        all.write()?;
     }
-    all.write()?;
     let context = all.named(&args.name)?;
     out.result(&View::of(&args.name, context, &all), |view| lines(view))?;
     if all.current.as_deref() != Some(args.name.as_str()) {
         out.note(&format!("`c8y-pki context use {}` makes it the one that counts", args.name));
     }
     Ok(Outcome::Done)
+}
+
+/// Puts a context in its place, and then its secret. In between it has none: whatever ends the program, no host gets a
+/// secret that was kept for another.
+fn put(all: &mut Contexts, name: &str, context: Context, secret: Option<&Secret>) -> Result<()> {
+    all.contexts.insert(name.to_owned(), context.clone());
+    all.write()?;
+    let (kept, secret) = match secret {
+        None => return context::forget(name),
+        Some(Secret::Password(secret)) => (Kept::Password, secret),
+        Some(Secret::Token(secret)) => (Kept::Token, secret),
+    };
+    context::keep(name, secret)?;
+    all.contexts.insert(name.to_owned(), Context { secret: kept, ..context });
+    all.write()
 }
 
 /// The secret that is to be kept, if one is.
@@ -244,11 +261,11 @@ fn list(out: Output) -> Result {
     Ok(Outcome::Done)
 }
 
-fn show(name: Option<&str>, arguments: &[String], out: Output) -> Result {
+fn show(name: Option<&str>, line: &Line, out: Output) -> Result {
     let all = Contexts::read()?;
     let (name, by) = match name {
         Some(name) => (name.to_owned(), None),
-        None => match context::choose(arguments)? {
+        None => match context::choose(line)? {
             Some(Chosen { name, by, .. }) => (name, Some(by)),
             None => {
                 out.note(
@@ -269,7 +286,8 @@ fn lines(view: &View<'_>) -> String {
     rows.extend(view.tenant.map(|tenant| vec!["tenant", tenant]));
     rows.extend(view.user.map(|user| vec!["user", user]));
     rows.extend(view.cacert.as_deref().map(|file| vec!["cacert", file]));
-    rows.push(vec!["secret", view.secret]);
+    let secret = said_of_secret(view.name, view.kept);
+    rows.push(vec!["secret", &secret]);
     rows.extend(view.chosen_by.map(|by| vec!["chosen by", by]));
     table(&[], rows.into_iter().map(|row| row.into_iter().map(str::to_owned).collect()).collect())
 }

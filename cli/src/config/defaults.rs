@@ -8,7 +8,8 @@ use super::file::Config;
 /// A setting: its key in the file, and its value if it has one.
 pub(crate) type Setting = (&'static str, Option<String>);
 
-/// A default: the command, the option's id, the key in the file, and options beside which there is none.
+/// A default: the command, the option's id, the key in the file, and options (`id` or `id=value`) beside which there
+/// is none.
 type Default = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// All of them. Only where something new is made: a filter such as `device list --ca` has no default.
@@ -17,10 +18,10 @@ const DEFAULTS: &[Default] = &[
     ("", "form", "output", &[]),
     ("", "color", "color", &[]),
     ("device issue", "ca", "ca", &["order"]),
-    ("device issue", "out", "out", &[]),
+    ("device issue", "out", "out", &["into=tar"]),
     ("device sign", "ca", "ca", &[]),
     ("device sign", "out", "out", &[]),
-    ("device renew", "out", "out", &[]),
+    ("device renew", "out", "out", &["into=tar"]),
     ("ca init", "c", "subject.country", &["subject"]),
     ("ca init", "st", "subject.state", &["subject"]),
     ("ca init", "l", "subject.locality", &["subject"]),
@@ -86,7 +87,12 @@ fn with_default(
 ) -> Command {
     command.mut_arg(id, |mut arg| {
         for other in beside {
-            arg = arg.default_value_if(*other, ArgPredicate::IsPresent, None::<&str>);
+            arg = match other.split_once('=') {
+                Some((id, value)) => arg
+                    .default_value_if(id, ArgPredicate::Equals(value.into()), None::<&str>)
+                    .required_if_eq(id, value),
+                None => arg.default_value_if(*other, ArgPredicate::IsPresent, None::<&str>),
+            };
         }
         arg.required(false).default_value(value)
     })

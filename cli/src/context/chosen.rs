@@ -6,8 +6,9 @@ use std::sync::OnceLock;
 use c8y_pki_engine::platform::host_and_port;
 use clap::Command;
 
-use super::store::{self, Context, Contexts, Secret};
+use super::store::{self, Context, Contexts, Kept, Secret};
 use crate::failure::{Failure, Result};
+use crate::line::Line;
 use crate::variables::{self, OF_A_TENANT, of_environment};
 
 /// What has chosen a context.
@@ -43,23 +44,14 @@ pub(crate) struct Chosen {
 /// The one of `context use`, for [`current_host`].
 static IN_USE: OnceLock<Chosen> = OnceLock::new();
 
-/// An option's value among the arguments: `--name VALUE` or `--name=VALUE`.
-fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
-    let mut before_end = arguments.iter().take_while(|argument| *argument != "--");
-    before_end.find_map(|argument| match argument.strip_prefix(name)? {
-        "" => {
-            let at = arguments.iter().position(|other| std::ptr::eq(other, argument))?;
-            Some(arguments.get(at + 1).map_or("", String::as_str))
-        }
-        rest => rest.strip_prefix('='),
-    })
-}
+/// The tenant of the context whose secret stands in place of variables, for [`keeps_for_another`].
+static KEPT_FOR: OnceLock<String> = OnceLock::new();
 
 /// The context that counts for these arguments, if one does.
-pub(crate) fn choose(arguments: &[String]) -> Result<Option<Chosen>> {
+pub(crate) fn choose(line: &Line) -> Result<Option<Chosen>> {
     let is_set = |name: &&str| of_environment(name).is_some();
-    let host = option(arguments, "--host").is_some();
-    let named = option(arguments, "--context").map(|name| (name.to_owned(), By::Option));
+    let host = line.option("host").is_some();
+    let named = line.option("context").map(|name| (name.to_owned(), By::Option));
     let named =
         named.or_else(|| of_environment("C8Y_PKI_CONTEXT").map(|name| (name, By::Variable)));
     let (name, by) = match named {
@@ -82,11 +74,9 @@ pub(crate) fn choose(arguments: &[String]) -> Result<Option<Chosen>> {
 }
 
 /// Lets a context count: in place of the variables, and as the default of options. What options say of the login
-/// counts before it, and then its secret is not sent.
-pub(crate) fn apply(command: Command, chosen: &Chosen, arguments: &[String]) -> Result<Command> {
+/// counts before it, and then its secret is not sent. Also says whether the secret that it keeps can be used.
+pub(crate) fn apply(command: Command, chosen: &Chosen, line: &Line) -> (Command, Result<()>) {
     let Chosen { name, context, by } = chosen;
-    let login = ["--user", "--tenant-password-file", "--token-file"];
-    let is_other = login.iter().any(|name| option(arguments, name).is_some());
     let mut values: BTreeMap<&'static str, Option<String>> =
         OF_A_TENANT.into_iter().map(|name| (name, None)).collect();
     values.insert("C8Y_HOST", Some(context.host.clone()));
@@ -95,26 +85,41 @@ pub(crate) fn apply(command: Command, chosen: &Chosen, arguments: &[String]) -> 
     if let Some(file) = &context.cacert {
         values.insert("C8Y_PKI_CACERT", Some(file.display().to_string()));
     }
-    match store::kept(name, context.secret)? {
-        _ if is_other => {}
-        Some(Secret::Password(secret)) => {
-            values.insert("C8Y_PASSWORD", Some(secret.expose().to_owned()));
-        }
-        Some(Secret::Token(secret)) => {
-            values.insert("C8Y_TOKEN", Some(secret.expose().to_owned()));
-        }
-        None if is_of_this_host(&context.host) => {
-            for name in ["C8Y_PASSWORD", "C8Y_TOKEN"] {
-                values.insert(name, of_environment(name));
+    let mut usable = Ok(());
+    if !is_other(line) {
+        match store::kept(name, context.secret) {
+            Ok(Some(Secret::Password(secret))) => {
+                values.insert("C8Y_PASSWORD", Some(secret.expose().to_owned()));
             }
+            Ok(Some(Secret::Token(secret))) => {
+                values.insert("C8Y_TOKEN", Some(secret.expose().to_owned()));
+            }
+            Ok(None) if is_of_this_host(&context.host) => {
+                values.retain(|name, _| !["C8Y_PASSWORD", "C8Y_TOKEN"].contains(name));
+            }
+            Ok(None) => {}
+            Err(failure) => usable = Err(failure),
         }
-        None => {}
     }
     variables::replace(values);
+    if let (true, Some(tenant)) = (context.secret != Kept::Nothing, &context.tenant) {
+        KEPT_FOR.get_or_init(|| tenant.clone());
+    }
     if *by == By::Use {
         IN_USE.get_or_init(|| chosen.clone());
     }
-    Ok(with_defaults(command, context))
+    (with_defaults(command, context), usable)
+}
+
+/// Whether options name another login than that of the context: its secret is not for that one.
+fn is_other(line: &Line) -> bool {
+    ["user", "tenant-password-file", "token-file"].iter().any(|name| line.option(name).is_some())
+}
+
+/// Whether the secret in place of variables is kept for another tenant than this one.
+pub(crate) fn keeps_for_another(tenant: Option<&str>) -> bool {
+    let kept_for = KEPT_FOR.get();
+    kept_for.is_some_and(|own| tenant.is_some_and(|tenant| tenant != own))
 }
 
 /// Whether a password in the environment may belong to that host: another host in the environment owns it.
@@ -153,20 +158,4 @@ pub(crate) fn current_host(file: Option<&str>) -> Result<()> {
             chosen.name
         ),
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::option;
-
-    #[test]
-    fn options_are_found_among_arguments() {
-        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let find = |line: &str| option(&words(line), "--context").map(str::to_owned);
-        assert_eq!(find("tenant status --context acme").as_deref(), Some("acme"));
-        assert_eq!(find("--context=acme tenant status").as_deref(), Some("acme"));
-        assert_eq!(find("tenant status --contexts acme"), None);
-        assert_eq!(find("device issue -- --context acme"), None);
-        assert_eq!(find("tenant status --context").as_deref(), Some(""));
-    }
 }

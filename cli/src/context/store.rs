@@ -30,12 +30,12 @@ pub(crate) enum Kept {
 }
 
 impl Kept {
-    /// As it is shown.
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name; none where nothing is kept.
+    pub(crate) fn name(self) -> Option<&'static str> {
         match self {
-            Self::Nothing => "asked for each time",
-            Self::Password => "a password, kept in a file of mode 0600",
-            Self::Token => "a token, kept in a file of mode 0600",
+            Self::Nothing => None,
+            Self::Password => Some("password"),
+            Self::Token => Some("token"),
         }
     }
 }
@@ -154,6 +154,17 @@ pub(crate) fn forget(name: &str) -> Result<()> {
     }
 }
 
+/// What is said of the secret of a context, after a look at its file.
+pub(crate) fn said_of_secret(name: &str, secret: Kept) -> String {
+    match (secret.name(), kept(name, secret)) {
+        (None, _) => "asked for each time".to_owned(),
+        (Some(what), Ok(_)) => format!("a {what} is kept"),
+        (Some(what), Err(problem)) => {
+            format!("a {what} that cannot be used: {}", problem.message())
+        }
+    }
+}
+
 /// The secret that is kept of a context.
 pub(super) fn kept(name: &str, kept: Kept) -> Result<Option<Secret>> {
     if kept == Kept::Nothing {
@@ -161,11 +172,17 @@ pub(super) fn kept(name: &str, kept: Kept) -> Result<Option<Secret>> {
     }
     let path = secret_file(name)?;
     check_private(&path)?;
-    let secret = Password::from_file(&files::read_small(&path)?).map_err(|problem| {
-        Failure::usage(
-            format!("the secret of the context {name:?} in {}: {problem}", path.display()),
-            format!("`c8y-pki context add {name} --replace …` keeps another one"),
-        )
+    let hint = || format!("`c8y-pki context add {name} --replace …` keeps another one");
+    let bytes = files::read_small(&path).map_err(|error| match error.source.kind() {
+        std::io::ErrorKind::NotFound => Failure::usage(
+            format!("the secret of the context {name:?} is gone: there is no {}", path.display()),
+            hint(),
+        ),
+        _ => error.into(),
+    })?;
+    let secret = Password::from_file(&bytes).map_err(|problem| {
+        let told = format!("the secret of the context {name:?} in {}: {problem}", path.display());
+        Failure::usage(told, hint())
     })?;
     Ok(Some(if kept == Kept::Token { Secret::Token(secret) } else { Secret::Password(secret) }))
 }

@@ -1,6 +1,6 @@
 //! Tables, dates, and text from outside on one line.
 
-use c8y_pki_core::shown::{self, one_line};
+use c8y_pki_core::shown::one_line;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -116,11 +116,6 @@ pub(crate) fn printable(text: &str) -> String {
 /// A line whose values may hold anything; `text` may end with its line end.
 pub(crate) fn as_line(text: &str) -> String {
     format!("{}\n", one_line(text.strip_suffix('\n').unwrap_or(text)))
-}
-
-/// `1 device`, `2 devices`.
-pub(crate) fn count(number: usize, what: &str) -> String {
-    shown::count(number, what)
 }
 
 /// Hex in upper case with colons, as keytool and browsers show fingerprints.

@@ -43,6 +43,11 @@ impl<'a> Source<'a> {
         Self { variable: Some(name), ..self }
     }
 
+    /// The same without a variable.
+    pub(crate) fn no_variable(self) -> Self {
+        Self { variable: None, ..self }
+    }
+
     /// A secret of something that exists.
     pub(crate) fn existing(&self) -> Result<Password> {
         match self.given()? {

@@ -8,6 +8,7 @@ mod cert;
 mod check;
 mod clock;
 mod containers;
+mod contexts;
 mod debug_text;
 mod device;
 mod environment;

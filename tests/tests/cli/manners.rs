@@ -1,4 +1,4 @@
-//! The manners of the command line: help, words of other programs, forms of results, contexts, settings, colours.
+//! The manners of the command line: help, words of other programs, forms of results, settings, colours.
 
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, binary};
 use c8y_pki_tests::tool;
@@ -73,6 +73,30 @@ fn results_come_as_table_json_or_csv() {
     assert!(cli.path("a.tar").exists() && cli.path("b.tar").exists());
 }
 
+/// Also where clap does not get as far as the form, and whichever way it is written.
+#[test]
+fn wrong_use_is_told_in_the_form_that_is_asked_for() {
+    let cli = Cli::new();
+    let is_json = |line: &str| {
+        let said = cli.run(line).expect(2);
+        serde_json::from_str::<serde_json::Value>(said.stderr.trim()).is_ok()
+    };
+    for form in
+        ["--json", "-o json", "-ojson", "-o=json", "-qojson", "--output json", "--output=json"]
+    {
+        assert!(is_json(&format!("ca list --nonsense {form}")), "{form}");
+        assert!(is_json(&format!("{form} ca list --nonsense")), "{form}");
+    }
+    assert!(!is_json("ca list --nonsense"));
+    settings(&cli, "config.toml", "output = 'json'\n");
+    assert!(is_json("ca list --nonsense"));
+    assert!(!is_json("ca list --nonsense -o table"));
+    // The former name of --into is read where there is --into.
+    settings(&cli, "config.toml", "");
+    let said = cli.fails(2, "ca list --output folders");
+    assert!(said.contains("folders") && !said.contains("--into"), "{said}");
+}
+
 #[test]
 fn help_fits_any_width() {
     let cli = Cli::new();
@@ -110,6 +134,12 @@ fn colours_are_as_asked() {
     // What clap says too.
     assert!(coloured(&said("--color=always ca list --nonsense", &[])));
     assert!(!coloured(&said("--color=never ca list --nonsense", &[("CLICOLOR_FORCE", "1")])));
+    // A setting counts for it as well, and an option before the setting.
+    settings(&cli, "config.toml", "color = 'never'\n");
+    assert!(!coloured(&said("ca list --nonsense", &[("CLICOLOR_FORCE", "1")])));
+    assert!(coloured(&said("ca list --nonsense --color always", &[])));
+    settings(&cli, "config.toml", "color = 'always'\n");
+    assert!(coloured(&said("ca list --nonsense", &[])));
 }
 
 #[test]
@@ -124,12 +154,12 @@ fn the_version_says_what_it_was_built_of() {
     assert_eq!(cli.ok("-V").trim(), concat!("c8y-pki ", env!("CARGO_PKG_VERSION")));
 }
 
-fn settings(cli: &Cli, file: &str, text: &str) {
+pub(super) fn settings(cli: &Cli, file: &str, text: &str) {
     cli.write(&format!(".settings/c8y-pki/{file}"), text);
 }
 
 /// The row of a setting: its value, and where that comes from.
-fn setting(outcome: Outcome, name: &str) -> (String, String) {
+pub(super) fn setting(outcome: Outcome, name: &str) -> (String, String) {
     let rows = outcome.expect(0).json_lines();
     let row = rows.iter().find(|row| row["setting"] == name).expect("the setting");
     let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
@@ -148,6 +178,13 @@ fn defaults_come_from_a_file() {
     assert!(cli.path("made/gw-1/cert.pem").exists());
     cli.ok(&format!("device issue gw-2 --ca line --out else {CA_PW}"));
     assert!(cli.path("else/gw-2/cert.pem").exists());
+    // Directories have that default; an archive has none.
+    for line in ["device issue gw-3 --into tar", "device renew gw-1 --into=tar"] {
+        let said = cli.fails(2, &format!("{line} {CA_PW}"));
+        assert!(said.contains("--out") && !said.contains("made"), "{said}");
+    }
+    cli.ok(&format!("device issue gw-3 --into tar --out a.tar {CA_PW}"));
+    assert_eq!(cli.names("made"), ["gw-1"]);
     assert!(cli.ok("device list").starts_with("id,serial,"));
     assert!(cli.ok("device list -o table").starts_with("ID"));
     let shown = |line: &str, variables| cli.run_with(line, variables, b"");
@@ -172,60 +209,6 @@ fn defaults_come_from_a_file() {
         // Help is there all the same.
         cli.ok("ca list --help");
     }
-}
-
-#[test]
-fn contexts_are_kept_and_chosen() {
-    let cli = Cli::new();
-    cli.write("jo.pw", "Kept-Secret-0815\n");
-    cli.ok("context add prod --host prod.example.com --tenant t1 --user jo --tenant-password-file jo.pw");
-    cli.ok("context add test --host test.example.com --user tim --use");
-    assert!(cli.fails(2, "context add test --host x.example.com").contains("already"));
-    cli.ok("context add test --host test.example.com --user tim --replace");
-    let list = cli.run("context list --json").expect(0).json_lines();
-    assert_eq!(list.len(), 2);
-    assert!(list.iter().all(|c| c["current"] == (c["name"] == "test")), "{list:?}");
-    let said = format!("{}{}", cli.ok("context list"), cli.ok("context show prod"));
-    assert!(said.contains("prod.example.com") && !said.contains("Kept-Secret"), "{said}");
-    let all = cli.text(".settings/c8y-pki/contexts.toml");
-    assert!(!all.contains("Kept-Secret"), "{all}");
-    assert_eq!(cli.text(".settings/c8y-pki/secrets/prod"), "Kept-Secret-0815\n");
-    // What counts: the option, the variable of a context, the session's variables, the one in use.
-    let host = |line: &str, variables: &[(&str, &str)]| {
-        setting(cli.run_with(line, variables, b""), "host").0
-    };
-    let session = ("C8Y_HOST", "session.example.com");
-    let variable = ("C8Y_PKI_CONTEXT", "prod");
-    assert_eq!(host("config show --json", &[]), "test.example.com");
-    assert_eq!(host("config show --json", &[session]), "session.example.com");
-    assert_eq!(host("config show --json", &[session, variable]), "prod.example.com");
-    assert_eq!(host("config show --json --context test", &[session, variable]), "test.example.com");
-    assert_eq!(host("config show --json --context none", &[]), "");
-    let refused = cli.fails(2, "tenant status --context prod --host other.example.com");
-    assert!(refused.contains("--host both"), "{refused}");
-    assert!(cli.fails(2, "tenant status --context nope").contains("prod, test"));
-    // A secret goes only with its own context, and not silently.
-    let said = cli.fails(2, "context remove prod");
-    assert!(said.contains("--yes"), "{said}");
-    cli.ok("context remove prod --yes");
-    assert!(!cli.path(".settings/c8y-pki/secrets/prod").exists());
-    cli.ok("context use none");
-    assert_eq!(host("config show --json", &[]), "");
-    cli.run("context show").expect(1);
-}
-
-#[cfg(unix)]
-#[test]
-fn secrets_of_contexts_are_their_owners() {
-    use std::os::unix::fs::PermissionsExt;
-    let cli = Cli::new();
-    cli.ok("context add prod --host prod.example.com --user jo --tenant-password-file pw --use");
-    let path = cli.path(".settings/c8y-pki/secrets/prod");
-    let mode = |path: &std::path::Path| path.metadata().expect("it").permissions().mode() & 0o777;
-    assert_eq!((mode(&path), mode(&cli.path(".settings/c8y-pki/contexts.toml"))), (0o600, 0o600));
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("a mode");
-    let said = cli.fails(2, "tenant status");
-    assert!(said.contains("others can read it") && said.contains("chmod 600"), "{said}");
 }
 
 /// The real shell, with the script that the program prints.

@@ -1,7 +1,7 @@
 //! Contexts and the session variables of go-c8y-cli, at a sandbox tenant.
 
 use c8y_pki_tests::at_tenant::AtTenant;
-use c8y_pki_tests::cli::{Cli, PASSWORD};
+use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
 
 /// The words of a command line without any variable of a tenant.
 fn run(at: &AtTenant, line: &str, variables: &[(&str, &str)]) -> c8y_pki_tests::cli::Outcome {
@@ -49,6 +49,39 @@ fn a_context_says_host_login_and_whom_to_trust() {
     let elsewhere = [password, ("C8Y_HOST", "other.example.com")];
     let said = run(&at, "tenant status --context box", &elsewhere).expect(2);
     assert!(said.error().contains("no terminal"), "{said:?}");
+}
+
+#[test]
+fn the_secret_of_a_context_goes_to_its_tenant_only() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue gw-1 --ca line --out out {CA_PW}"));
+    let example = cli.ok("profile show rollout.toml");
+    for (file, section) in [("one", "tenant"), ("several", "tenant.staging")] {
+        let section = format!("\n[{section}]\ncas = [\"line-7\"]\nregister = false\n");
+        cli.write(&format!("{file}/rollout.toml"), format!("{example}{section}"));
+        cli.write(&format!("{file}/devices.csv"), "id,name\ngw-1,Gateway\n");
+    }
+    let at = AtTenant::new(cli);
+    let (url, tenant) = (at.sandbox.url(), at.sandbox.tenant().to_owned());
+    at.cli.ok(&format!(
+        "context add box --host {url} --tenant {tenant} --user admin --cacert sandbox-ca.pem \
+         --tenant-password-file pw --use"
+    ));
+    run(&at, &format!("tenant status --tenant {tenant}"), &[]).expect(0);
+    // A word after --tenant that is no id, and a name that a file gives a tenant.
+    let said =
+        run(&at, "cert verify --tenant out/gw-1/chain.pem --trust pki/ca/root/cert.pem", &[]);
+    assert!(said.code < 2 && said.stdout.contains("platform"), "{said:?}");
+    run(&at, "rollout several/rollout.toml --plan --exit-code --tenant staging", &[]).expect(4);
+    for line in [
+        "tenant status --tenant t999",
+        "tenant status --context box --tenant=t999",
+        "cert verify --tenant=t999 out/gw-1/chain.pem --trust pki/ca/root/cert.pem",
+        "rollout one/rollout.toml --plan --exit-code --tenant t999",
+    ] {
+        let said = run(&at, line, &[]).expect(2);
+        assert!(said.error().contains("no terminal"), "{said:?}");
+    }
 }
 
 /// The variables that `set-session` of go-c8y-cli exports, as it writes them: the host with its scheme.

@@ -2,7 +2,7 @@
 
 use c8y_pki_tests::broker::{listen, server_certificate};
 use c8y_pki_tests::cli::{Cli, PASSWORD};
-use c8y_pki_tests::hostile::{Stream, begin, drip, https, json, pour, survive};
+use c8y_pki_tests::hostile::{Stream, begin, drip, https, https_heads, json, pour, survive};
 #[cfg(target_os = "linux")]
 use c8y_pki_tests::{hostile::survive_with, tool};
 
@@ -190,6 +190,38 @@ fn an_answer_without_what_it_must_have_is_an_error() {
         assert!(said.starts_with("localhost:") && said.contains(call), "{command}: {said}");
         assert!(said.contains(problem), "{command} {answer}: {said}");
         assert!(!said.contains(PASSWORD));
+    }
+}
+
+/// As services do that repeat what they did not understand. [`cli::Outcome`](c8y_pki_tests::cli::Outcome) holds what is
+/// said to the whole password.
+#[test]
+fn a_login_that_comes_back_is_not_told() {
+    let Some(cli) = folder() else { return };
+    for status in ["403 Forbidden", "400 Bad Request"] {
+        // Words of 1000 bytes are told: the second time they end in the middle of the password.
+        for before in ["no: ".to_owned(), "x".repeat(990)] {
+            let is_cut = before.len() > 900;
+            let port = https_heads(&cli, move |head, stream| {
+                let name = "authorization: ";
+                let is_it = |line: &&str| line.to_ascii_lowercase().starts_with(name);
+                let field = &head.lines().find(is_it).expect("a login")[name.len()..];
+                let said = serde_json::json!({ "message": format!("{before}{PASSWORD} {field}") });
+                json(stream, status, &said.to_string());
+            });
+            let said = cli.run(&format!(
+                "tenant status -v --host localhost:{port} --user admin --tenant-password-file pw \
+                 --cacert server-ca.pem --retries 0"
+            ));
+            assert!(said.code > 0, "{said:?}");
+            // Both in the error and of the request.
+            let told = if is_cut { "x***" } else { "no: *** Basic ***" };
+            assert!(said.error().contains(told), "{said:?}");
+            assert_eq!(said.stderr.matches(told).count(), 2, "{said:?}");
+            for part in [&PASSWORD[..4], "YWRtaW46"] {
+                assert!(!said.stderr.contains(part), "{part}: {said:?}");
+            }
+        }
     }
 }
 

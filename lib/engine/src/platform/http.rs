@@ -146,9 +146,13 @@ impl Client {
             let words = match answer.body.is_empty() {
                 true => "the answer is empty".to_owned(),
                 false if !answer.content_type.contains("json") => {
-                    format!("it sends {}", or_nothing(&answer.content_type))
+                    format!("it sends {}", self.kind_of(answer))
                 }
-                false => format!("its JSON is not what was expected ({e})"),
+                false => {
+                    // What was read instead stands in it.
+                    let e = told::without_secret(&self.login, e.to_string());
+                    format!("its JSON is not what was expected ({e})")
+                }
             };
             self.strange(request, Underlying::worded(words, e))
         })
@@ -220,25 +224,26 @@ impl Client {
     ) -> Result<Answer, PlatformError> {
         let (method, path) = (request.method, request.path.clone());
         let host = self.transport.host.clone();
-        let said = told::words(&answer.body);
+        let said = || told::words(&answer.body, &self.login);
         Err(match answer.status {
             // A page is no answer of the platform's, also where nothing is read of it.
             200..=299 if answer.content_type.starts_with("text/html") => {
-                return Err(self.strange(request, format!("it sends {}", answer.content_type)));
+                return Err(self.strange(request, format!("it sends {}", self.kind_of(&answer))));
             }
             200..=299 => return Ok(answer),
             300..=399 => {
                 let to = answer.location.unwrap_or_else(|| "elsewhere".to_owned());
+                let to = told::without_secret(&self.login, to);
                 return Err(self.strange(request, format!("it sends us to {to}")));
             }
-            401 => PlatformError::Unauthorized { host, login: self.login.shown(), message: said },
+            401 => PlatformError::Unauthorized { host, login: self.login.shown(), message: said() },
             status @ (429 | 502..=504) => {
                 let wait = answer.retry_after.map(|t| t.as_secs()).filter(|s| *s > 0);
                 PlatformError::Unavailable { host, status, attempts, wait }
             }
-            status => match said {
+            status => match said() {
                 None if !answer.content_type.contains("json") && !answer.body.is_empty() => {
-                    let problem = format!("{status} with {}", or_nothing(&answer.content_type));
+                    let problem = format!("{status} with {}", self.kind_of(&answer));
                     return Err(self.strange(request, problem));
                 }
                 said if status == 403 => PlatformError::Forbidden {
@@ -258,6 +263,14 @@ impl Client {
         })
     }
 
+    /// The type of an answer's body, as it is told.
+    fn kind_of(&self, answer: &Answer) -> String {
+        match answer.content_type.is_empty() {
+            true => "a body of no type".to_owned(),
+            false => told::without_secret(&self.login, answer.content_type.clone()),
+        }
+    }
+
     pub(super) fn strange(
         &self,
         request: &Request,
@@ -265,8 +278,4 @@ impl Client {
     ) -> PlatformError {
         self.transport.strange(request, problem)
     }
-}
-
-fn or_nothing(content_type: &str) -> &str {
-    if content_type.is_empty() { "a body of no type" } else { content_type }
 }

@@ -107,11 +107,11 @@ fn of_list(name: &str, list: &ListState, picture: &Picture) -> Option<Item> {
         let message = match list.made {
             true => format!(
                 "{} newer than the last revocation list",
-                count(list.unlisted, "revocation is", "revocations are")
+                number_of(list.unlisted, "revocation is", "revocations are")
             ),
             false => format!(
                 "{} in no revocation list: none was made",
-                count(list.unlisted, "revocation is", "revocations are")
+                number_of(list.unlisted, "revocation is", "revocations are")
             ),
         };
         return found(Overdue, message);
@@ -149,7 +149,7 @@ fn of_tenant(tenant: &AtTenant) -> Vec<Item> {
     if missing > 0 {
         let message = format!(
             "{} not in the tenant's list",
-            count(missing, "revocation is", "revocations are")
+            number_of(missing, "revocation is", "revocations are")
         );
         items.push(item(
             Overdue,
@@ -163,7 +163,7 @@ fn of_tenant(tenant: &AtTenant) -> Vec<Item> {
 }
 
 fn of_trust(trust: &Trust) -> Option<Item> {
-    let devices = count(usize::try_from(trust.devices).unwrap_or(usize::MAX), "device", "devices");
+    let devices = shown::count(trust.devices, "device");
     if trust.anchor.is_none() {
         let (message, hint) = match trust.disabled {
             true => (
@@ -194,7 +194,7 @@ fn of_registered(tenant: &str, registered: &Registered, by_themselves: bool) -> 
     }
     let named: Vec<&str> = registered.missing_ids.iter().take(NAMED).map(String::as_str).collect();
     let more = if registered.missing > named.len() { ", …" } else { "" };
-    let missing = count(registered.missing, "device is", "devices are");
+    let missing = number_of(registered.missing, "device is", "devices are");
     let message = format!("{missing} not registered: {}{more}", named.join(", "));
     let urgency = if by_themselves { Due } else { Overdue };
     let hint = Hint::run("make the list that registers them", Task::CreateRegistration);
@@ -241,6 +241,6 @@ fn certificates(number: u64, whose: (&str, &str), verb: (&str, &str)) -> String 
     }
 }
 
-fn count(number: usize, one: &str, many: &str) -> String {
+fn number_of(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
