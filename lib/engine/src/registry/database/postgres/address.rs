@@ -215,7 +215,10 @@ fn complete(config: &mut Config, around: &Surroundings) -> Result<(), String> {
     if config.get_ports().is_empty()
         && let Some(port) = &around.port
     {
-        config.port(port.parse().map_err(|_| format!("the port {port:?} is no number"))?);
+        config.port(
+            port.parse()
+                .map_err(|_| format!("PGPORT is {port:?}, and a port is a number up to 65535"))?,
+        );
     }
     if config.get_user().is_none()
         && let Some(user) = &around.user
