@@ -36,6 +36,7 @@ pub(crate) fn long_version() -> String {
     let features = [
         ("ml-dsa", cfg!(feature = "ml-dsa")),
         ("pkcs11", cfg!(feature = "pkcs11")),
+        ("postgres", cfg!(feature = "postgres")),
         ("sandbox", cfg!(feature = "sandbox")),
     ];
     let features: Vec<&str> =

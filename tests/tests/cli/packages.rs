@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use c8y_pki_tests::cli::Cli;
+
 /// The crates that are published, by their directories.
 const CRATES: [&str; 5] = ["lib/core", "lib/engine", "lib/sandbox", "lib", "cli"];
 
@@ -170,6 +172,9 @@ fn packages_have_the_features_that_the_crate_has_by_default() {
     let told: Vec<&str> =
         between(&build, "features besides the backend (", ")").split(',').collect();
     assert_eq!((&made, &told), (&wanted, &wanted));
+    // The binary says what it has.
+    let version = Cli::new().ok("--version");
+    assert_eq!(between(&version, "features: ", "\n"), wanted.join(", "));
 }
 
 /// `1.85` and `1.85.1` as numbers.
