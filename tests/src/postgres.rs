@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::broker::free_port;
+
 /// Where Debian and others put the server's programs.
 const PLACES: [&str; 3] = ["/usr/lib/postgresql", "/usr/pgsql", "/usr/local/pgsql"];
 
@@ -21,7 +23,12 @@ pub struct Cluster {
     programs: PathBuf,
     server: Option<Child>,
     databases: AtomicU32,
+    /// Its number is in the name of the socket too.
+    port: u16,
 }
+
+/// PostgreSQL's own: of a server that only has a socket it is a part of the socket's name.
+const PORT: u16 = 5432;
 
 impl Cluster {
     /// Starts one; none if the server's programs are not installed, which is said.
@@ -51,7 +58,8 @@ impl Cluster {
             .output()
             .expect("initdb");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut cluster = Self { dir, programs, server: None, databases: AtomicU32::new(0) };
+        let mut cluster =
+            Self { dir, programs, server: None, databases: AtomicU32::new(0), port: PORT };
         cluster.run(&[]);
         Some(cluster)
     }
@@ -90,6 +98,53 @@ impl Cluster {
             assert!(Instant::now() < given_up, "the server does not answer: {}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Starts the server anew: over TCP at a free port, which is returned, only with TLS and a password.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn run_over_tls(&mut self, chain: &[u8], key: &[u8]) -> u16 {
+        self.kill();
+        self.port = free_port();
+        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+        let files = [("tls.crt", chain), ("tls.key", key), ("rules", rules.as_bytes())];
+        for (name, bytes) in files {
+            let path = self.dir.path().join(name);
+            std::fs::write(&path, bytes).expect("a file of the server");
+            let done = Command::new("chmod").arg("0600").arg(&path).status();
+            assert!(done.expect("chmod").success());
+            if is_root() {
+                let owned = Command::new("chown").arg(USER).arg(&path).status();
+                assert!(owned.expect("chown").success());
+            }
+        }
+        let file = |name: &str| self.dir.path().join(name).display().to_string();
+        let settings = [
+            "listen_addresses=127.0.0.1".to_owned(),
+            format!("port={}", self.port),
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", file("tls.crt")),
+            format!("ssl_key_file={}", file("tls.key")),
+            format!("hba_file={}", file("rules")),
+        ];
+        self.run(&settings.each_ref().map(String::as_str));
+        self.port
+    }
+
+    /// Whether psql reaches a database by a connection string, with a password.
+    ///
+    /// # Panics
+    ///
+    /// When there is no psql.
+    pub fn psql_connects(&self, to: &str, password: &str) -> bool {
+        let said = Command::new(self.programs.join("psql"))
+            .args(["-X", "-w", "-c", "SELECT 1", to])
+            .env("PGPASSWORD", password)
+            .env("HOME", self.dir.path())
+            .output();
+        said.expect("psql").status.success()
     }
 
     /// Ends the server at once, as when its machine loses power.
@@ -166,6 +221,8 @@ impl Cluster {
                 user,
                 "-d",
                 database,
+                "-p",
+                &self.port.to_string(),
                 "-h",
             ])
             .arg(self.dir.path())

@@ -166,3 +166,51 @@ fn a_server_that_is_not_there_is_said_and_nothing_is_made() {
         cli.fails(2, &format!("ca init root --subject CN=Root --registry {with_password} {CA}"));
     assert!(said.contains("holds a password") && !said.contains("secret"), "{said}");
 }
+
+/// Over a network: each way to check the server comes to the same end as with psql.
+#[test]
+fn over_a_network_the_server_is_judged_as_psql_judges_it() {
+    let Some(mut cluster) = Cluster::start() else { return };
+    const SECRET: &str = "Tk-93-not-told";
+    let made = Cli::with_cas();
+    made.ok(&format!("server issue db --ca line --san DNS:localhost --out servers {CA_PW_FILE}"));
+    let port =
+        cluster.run_over_tls(&made.read("servers/db/chain.pem"), &made.read("servers/db/key.pem"));
+    cluster
+        .psql("postgres", &format!("CREATE ROLE pki LOGIN PASSWORD '{SECRET}'"))
+        .expect("a role");
+    let (root, other) = (made.arg("pki/ca/root/cert.pem"), made.arg("servers/other.pem"));
+    made.ok(&format!("--pki other ca init root --subject CN=Other {CA}"));
+    std::fs::copy(made.path("other/ca/root/cert.pem"), made.path("servers/other.pem"))
+        .expect("copy");
+
+    let cases = [
+        ("localhost", format!("sslmode=verify-full&sslrootcert={root}"), SECRET, true),
+        ("127.0.0.1", format!("sslmode=verify-full&sslrootcert={root}"), SECRET, false),
+        ("127.0.0.1", format!("sslmode=verify-ca&sslrootcert={root}"), SECRET, true),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={other}"), SECRET, false),
+        ("localhost", format!("sslmode=require&sslrootcert={other}"), SECRET, false),
+        ("localhost", "sslmode=require".to_owned(), SECRET, true),
+        ("localhost", "sslmode=disable".to_owned(), SECRET, false),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={root}"), "wrong-1234", false),
+    ];
+    for (host, options, password, wanted) in cases {
+        let name = cluster.database();
+        cluster.psql("postgres", &format!("ALTER DATABASE {name} OWNER TO pki")).expect("an owner");
+        let address = format!("postgresql://pki@{host}:{port}/{name}?{options}");
+        assert_eq!(cluster.psql_connects(&address, password), wanted, "psql: {address}");
+        let cli = Cli::new();
+        let home = cli.path("").display().to_string();
+        let line = format!("ca init root --subject CN=Root --registry {address} {CA}");
+        let said = cli.run_with(&line, &[("PGPASSWORD", password), ("HOME", &home)], b"");
+        assert_eq!(said.code, if wanted { 0 } else { 3 }, "{address}: {said:?}");
+        assert!(!said.stderr.contains(password), "{said:?}");
+        assert_eq!(cli.path("pki/pki.toml").exists(), wanted, "{address}");
+        if wanted {
+            assert!(
+                cli.text("pki/pki.toml").contains(&address)
+                    && !cli.text("pki/pki.toml").contains(SECRET)
+            );
+        }
+    }
+}
