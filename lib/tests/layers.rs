@@ -54,6 +54,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "labels",
             "manifest",
             "rollback",
+            "serve",
             "platform",
             "device",
             "inspect",

@@ -241,6 +241,7 @@ const OTHER: &[&str] = &[
     "registration check FILE",
     "registration upload FILE",
     "rollout FILE",
+    "serve --passwords",
     "status --prometheus",
     "store add FILE",
     "store create FILE",

@@ -44,6 +44,9 @@ const READ: &[&str] = &[
     "--openssl-conf",
     "--openssl-db",
     "--other-ca",
+    "--passwords",
+    "--tls-cert",
+    "--tls-key",
     "--otp-file",
     "--parent-password-file",
     "--password-file",
@@ -85,6 +88,7 @@ const READ: &[&str] = &[
 /// Names of values that are no paths. A new one has to be sorted in here, or is a path.
 const NO_PATHS: &[&str] = &[
     "ADDRESS",
+    "ADDRESS:PORT",
     "BACKGROUND",
     "OID",
     "CA|NAME",
