@@ -242,6 +242,8 @@ const OTHER: &[&str] = &[
     "registration upload FILE",
     "rollout FILE",
     "serve --passwords",
+    "serve --tls-cert",
+    "serve --tls-key",
     "status --prometheus",
     "store add FILE",
     "store create FILE",

@@ -1,6 +1,6 @@
 //! Who asks: a device with its one-time password, or one with a certificate that the registry has.
 
-use super::answer::{Result, failed, forbidden, unauthorized};
+use super::answer::{Refusal, Result, failed, forbidden, unauthorized};
 use super::call::Call;
 use super::passwords::is_same;
 use super::state::Shared;
@@ -72,7 +72,16 @@ fn with_password(shared: &Shared, given: Option<(String, String)>) -> Result<Ask
     let (user, password) = given.ok_or_else(wrong)?;
     let id = DeviceId::parse(&user).map_err(|_| wrong())?;
     if !shared.has_password(&user, &password) {
-        let own = Terms::of(shared, &id)?.password.ok_or_else(wrong)?;
+        // What is wrong with its order is for the log, as long as it is not known who asks.
+        let unsaid = |refusal: Refusal| match refusal.status {
+            403 => {
+                let mut unsaid = wrong();
+                unsaid.note.reason = refusal.note.reason;
+                unsaid
+            }
+            _ => refusal,
+        };
+        let own = Terms::of(shared, &id).map_err(unsaid)?.password.ok_or_else(wrong)?;
         if !is_same(&sha256(own.expose().as_bytes()), &password) {
             return Err(wrong());
         }

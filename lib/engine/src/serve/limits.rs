@@ -5,6 +5,10 @@ use std::time::Duration;
 /// Bytes of a body: the request of an ML-DSA-87 key in base64 has some 10,000 (FIPS 204, table 2).
 pub(super) const BODY: usize = 64 * 1024;
 
+/// Bytes of a body that is too large, which are read and thrown away: a client that is still sending when the connection
+/// is closed does not get the answer.
+pub(super) const THROWN_AWAY: usize = 1 << 20;
+
 /// Bytes of the head of a request, the largest buffer of a connection: names and passwords are short.
 pub(super) const HEAD: usize = 16 * 1024;
 

@@ -63,10 +63,15 @@ impl Door {
     async fn connection(mut self, stream: TcpStream, client: IpAddr) {
         // Without it answers are the same, only slower.
         let _ = stream.set_nodelay(true);
-        let stream = match timeout(limits::HANDSHAKE, self.tls.accept(stream)).await {
+        let handshake = timeout(limits::HANDSHAKE, self.tls.accept(stream));
+        let done = tokio::select! {
+            done = handshake => done,
+            _ = self.stop.wait_for(|stop| *stop) => return,
+        };
+        let stream = match done {
             Ok(Ok(stream)) => stream,
             Ok(Err(e)) => return self.tell(client, &handshake_words(&e)).await,
-            Err(_) => return self.tell(client, "the handshake was not done in time").await,
+            Err(_) => return self.tell(client, "the TLS handshake was not done in time").await,
         };
         let presented = stream.get_ref().1.peer_certificates();
         let leaf = presented.and_then(|chain| chain.first()).map(|leaf| leaf.as_ref().to_vec());
@@ -143,16 +148,10 @@ impl Door {
     }
 
     async fn read(&self, request: Request<Incoming>, certificate: Option<Vec<u8>>) -> Result<Call> {
-        let (parts, body) = request.into_parts();
-        let most = u64::try_from(limits::BODY).unwrap_or(u64::MAX);
-        if body.size_hint().lower() > most {
-            return Err(too_large());
-        }
-        let read = timeout(limits::BODY_TIME, Limited::new(body, limits::BODY).collect()).await;
-        let body = match read.map_err(|_| too_slow())? {
-            Ok(body) => body.to_bytes(),
-            Err(e) if e.is::<http_body_util::LengthLimitError>() => return Err(too_large()),
-            Err(_) => return Err(bad("the body of the request did not come whole")),
+        let (parts, mut body) = request.into_parts();
+        let body = match timeout(limits::BODY_TIME, whole(&mut body)).await {
+            Ok(body) => body?,
+            Err(_) => return Err(too_slow()),
         };
         let path = parts.uri.path().to_owned();
         let (method, headers, now) = (parts.method, parts.headers, self.shared.now());
@@ -174,6 +173,26 @@ impl Door {
         // A panic in one request is no reason to refuse the next.
         work.await.unwrap_or_else(|_| *busy("the service failed at this request"))
     }
+}
+
+/// Reads a body to its end.
+async fn whole(body: &mut Incoming) -> Result<Bytes> {
+    let most = u64::try_from(limits::BODY).unwrap_or(u64::MAX);
+    if body.size_hint().lower() <= most {
+        match Limited::new(&mut *body, limits::BODY).collect().await {
+            Ok(body) => return Ok(body.to_bytes()),
+            Err(e) if e.is::<http_body_util::LengthLimitError>() => {}
+            Err(_) => return Err(bad("the body of the request did not come whole")),
+        }
+    }
+    let mut left = limits::THROWN_AWAY;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            break;
+        }
+    }
+    Err(too_large())
 }
 
 fn handshake_words(error: &std::io::Error) -> String {

@@ -15,8 +15,9 @@
 //! | `passwords` | one-time passwords of a file |
 //! | `identity` | its own certificate and key |
 //! | `clients` | client certificates in the handshake |
+//! | `usual` | how certificates are made where no order says something else |
 //! | `state` | what all requests share |
-//! | `terms` | how a device's certificate is made: its order, or what is usual |
+//! | `terms` | how one device's certificate is made |
 //! | `auth` | who asks |
 //! | `enrol` | first and further certificates |
 //! | `route` | which request is for what |
@@ -39,10 +40,11 @@ mod route;
 mod service;
 mod state;
 mod terms;
+mod usual;
 mod watch;
 
 pub use error::ServeError;
 pub use identity::Identity;
 pub use log::Entry;
 pub use service::{Service, Settings};
-pub use terms::Usual;
+pub use usual::Usual;

@@ -22,7 +22,7 @@ use super::listen::Door;
 use super::log::Entry;
 use super::passwords::Passwords;
 use super::state::Shared;
-use super::terms::Usual;
+use super::usual::Usual;
 use super::watch::{Watched, watch as look};
 use crate::clock::rfc3339;
 use crate::crypto::{tls_provider, tls_reason};

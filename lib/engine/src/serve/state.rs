@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::answer::{Refusal, failed};
 use super::identity::Presented;
 use super::passwords::Passwords;
-use super::terms::Usual;
+use super::usual::Usual;
 use crate::pki::{AuthorityError, CaKey, Pki};
 
 /// What all requests share.

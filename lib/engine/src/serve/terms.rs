@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::answer::{Refusal, Result, failed, forbidden};
 use super::state::Shared;
+use super::usual::Usual;
 use crate::client_id::DeviceId;
 use crate::crypto::{KeyType, PublicKey};
 use crate::failure::Failure;
@@ -15,17 +16,6 @@ use crate::orders::OrderOptions;
 use crate::profile::Profile;
 use crate::registration::{OneTimePassword, column_of, one_time_password};
 use crate::registry::OrderRecord;
-
-/// How the certificates of devices are made that are in no order, and what an order does not say.
-#[derive(Debug, Clone)]
-pub struct Usual {
-    /// The profile, of kind `device`.
-    pub profile: Profile,
-    /// Fields of the subject besides the common name.
-    pub subject: NameBuilder,
-    /// Validity in days, in place of the profile's.
-    pub days: Option<u32>,
-}
 
 /// How one device's certificate is made.
 pub(super) struct Terms {
