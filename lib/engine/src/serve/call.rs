@@ -81,3 +81,45 @@ fn basic(value: &str) -> Option<(String, String)> {
     let (user, password) = text.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn call(body: &[u8]) -> Call {
+        Call {
+            method: hyper::Method::POST,
+            path: String::new(),
+            headers: HeaderMap::new(),
+            body: Bytes::copy_from_slice(body),
+            certificate: None,
+            now: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn logins_are_those_of_rfc_7617() {
+        let pair = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
+        assert_eq!(basic("Basic Z3ctMTpwOnc="), pair("gw-1", "p:w"));
+        assert_eq!(basic("basic  Z3ctMTo="), pair("gw-1", ""));
+        for other in
+            ["", "Basic", "Bearer Z3ctMTpw", "Basic Z3ctMQ==", "Basic \u{e4}", "Basic /w=="]
+        {
+            assert_eq!(basic(other), None, "{other:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let forms = [&[][..], b"0", b"-----BEGIN CERTIFICATE REQUEST-----\n", b"MII"];
+            for start in forms {
+                let refused = call(&[start, &body].concat()).request().unwrap_err();
+                prop_assert_eq!(refused.status, 400);
+                prop_assert_eq!(refused.body.iter().filter(|b| **b == b'\n').count(), 1);
+            }
+        }
+    }
+}

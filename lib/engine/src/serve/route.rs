@@ -59,3 +59,18 @@ fn authorities(shared: &Shared) -> Result<Answer> {
     let ca = shared.pki.ca(shared.ca()).map_err(|e| failed(&e))?;
     Ok(Answer::base64("application/pkcs7-mime", &pkcs7::write(&ca.chain)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_the_name_of_the_ca() {
+        let found = |path: &str| operation(path, "line").map(str::to_owned).ok();
+        assert_eq!(found("/.well-known/est/cacerts").as_deref(), Some("cacerts"));
+        assert_eq!(found("/.well-known/est/line/cacerts").as_deref(), Some("cacerts"));
+        for other in ["/", "/cacerts", "/.well-known/est", "/.well-known/est/root/cacerts"] {
+            assert_eq!(found(other), None, "{other}");
+        }
+    }
+}

@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use c8y_pki_tests::openssl::EC;
+
 use super::{OTP, Site};
 
 #[test]
@@ -28,12 +30,9 @@ fn who_is_not_known_gets_nothing() {
     assert!(used.starts_with("the one-time password of gw-1 was used"), "{used}");
 
     // A certificate of somebody else's CA with the same names.
-    site.openssl.root("foreign", &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-    site.openssl.request("gw-1");
-    site.openssl.run(
-        "x509 -req -in @gw-1.csr -CA @foreign.pem -CAkey @foreign.key -CAcreateserial -days 2 -out @f.pem",
-    );
-    let foreign = ["--cert", "f.pem", "--key", "gw-1.key"];
+    site.openssl.root("foreign", EC);
+    site.openssl.device("gw-1", "foreign");
+    let foreign = ["--cert", "gw-1.pem", "--key", "gw-1.key"];
     for operation in ["simpleenroll", "simplereenroll"] {
         let refused = site.post(operation, "a.b64", &foreign).expect(403).text();
         assert_eq!(refused, "the client certificate is none of this service's CA\n");

@@ -44,10 +44,8 @@ fn it_says_when_it_is_ready_and_ends_when_it_is_told() {
     assert!(busy.error().starts_with(&format!("cannot listen on {taken}: ")), "{busy:?}");
     assert_eq!(site.stop().0, 0);
     site.start("--ready-file ready");
-    site.service().until("the ready file", {
-        let ready = site.cli.path("ready");
-        move || ready.exists()
-    });
+    let ready = site.cli.path("ready");
+    site.service().until("the ready file", || ready.exists());
     assert_eq!(site.stop().0, 0);
     assert!(!site.cli.path("ready").exists());
 
