@@ -40,7 +40,7 @@ fn a_request_whose_answer_was_lost_gets_one_certificate() {
         let first = site.enrol(number, &format!("{name}.b64")).expect(200);
         let again = site.enrol(number, &format!("{name}.b64")).expect(200);
         assert_eq!(first.body, again.body);
-        let listed = site.cli.ok(&format!("device list --json"));
+        let listed = site.cli.ok("device list --json");
         let own = listed.lines().filter(|line| line.contains(&format!("\"gw-{number}\""))).count();
         assert_eq!(own, 1, "{listed}");
     }
