@@ -58,6 +58,25 @@ fn who_is_not_known_gets_nothing() {
     assert_eq!(revoked, "the client certificate was revoked\n");
     site.enrol(4, "e.b64").expect(401);
 
+    // A signing policy that was written while the service runs.
+    let config = site.cli.text("pki/pki.toml");
+    site.cli.write("pki/pki.toml", format!("{config}\n[policy.line]\nids = [\"SN-*\"]\n"));
+    site.request("p", "gw-6");
+    let refused = site.enrol(6, "p.b64").expect(403).text();
+    assert!(refused.contains("the policy of the CA line"), "{refused}");
+    site.cli.write("pki/pki.toml", config);
+    site.enrol(6, "p.b64").expect(200);
+
+    // A registry that is away: not the device's fault, and it is not told what is wrong.
+    let (registry, away) = (site.cli.path("pki/registry.sqlite"), site.cli.path("pki/away"));
+    std::fs::rename(&registry, &away).expect("moved");
+    site.curl("/readyz", &[]).expect(503);
+    site.request("h", "gw-7");
+    let failed = site.enrol(7, "h.b64").expect(503);
+    assert!(failed.header("retry-after").is_some() && !failed.text().contains("sqlite"));
+    std::fs::rename(&away, &registry).expect("moved");
+    site.enrol(7, "h.b64").expect(200);
+
     // An order that was taken back lets nobody in.
     site.cli.ok("order revoke acme --yes");
     site.request("g", "gw-5");
