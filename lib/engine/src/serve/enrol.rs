@@ -120,7 +120,8 @@ fn check_name(request: &Request, id: &DeviceId) -> Result<()> {
     }
 }
 
-/// A certificate is renewed for the same subject and names (RFC 7030, 4.2.2).
+/// A certificate is renewed for the same subject (RFC 7030, 4.2.2). Names that the request asks for do not count: the
+/// profile gives them.
 fn check_same(request: &Request, former: &Certificate) -> Result<()> {
     if !request.subject.matches(&former.subject) {
         return Err(forbidden(&format!(
