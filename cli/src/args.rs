@@ -47,6 +47,8 @@ impl Cli {
             Command::Pop(command) => commands::pop::run(command, pki, out),
             Command::Registry(command) => commands::registry::run(command, pki, out),
             Command::Status(args) => commands::status::run(args, pki, out),
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => commands::serve::run(args, pki, out),
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => commands::sandbox::run(args, out),
             Command::Profile(command) => commands::profile::run(command, out),
@@ -181,6 +183,9 @@ pub(crate) enum Command {
     Registry(commands::registry::RegistryCommand),
     /// Say what needs a person: what runs out, what is due, what the tenant lacks
     Status(Box<commands::status::StatusArgs>),
+    /// Answer devices that ask for certificates over EST
+    #[cfg(feature = "serve")]
+    Serve(Box<commands::serve::ServeArgs>),
     /// Run a tenant in memory to rehearse against
     #[cfg(feature = "sandbox")]
     Sandbox(commands::sandbox::SandboxArgs),

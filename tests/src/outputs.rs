@@ -169,6 +169,7 @@ pub const OWN: &[&str] = &[
     "sandbox --ca-out",
     "sandbox --env-file",
     "sandbox --ready-file",
+    "serve --ready-file",
     "device bootstrap --out",
     "tenant selftest --report",
     "order labels --out",

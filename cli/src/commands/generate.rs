@@ -38,6 +38,7 @@ pub(crate) fn long_version() -> String {
         ("pkcs11", cfg!(feature = "pkcs11")),
         ("postgres", cfg!(feature = "postgres")),
         ("sandbox", cfg!(feature = "sandbox")),
+        ("serve", cfg!(feature = "serve")),
     ];
     let features: Vec<&str> =
         features.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();

@@ -14,13 +14,15 @@ pub(crate) mod order;
 pub(crate) mod pool;
 pub(crate) mod pop;
 pub(crate) mod profile;
-#[cfg(feature = "sandbox")]
+#[cfg(any(feature = "sandbox", feature = "serve"))]
 mod ready_file;
 pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod rollout;
 #[cfg(feature = "sandbox")]
 pub(crate) mod sandbox;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod server;
 pub(crate) mod shortened;
 pub(crate) mod status;

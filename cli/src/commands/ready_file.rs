@@ -21,7 +21,7 @@ impl ReadyFile {
         if outlet::stands(path)? {
             if !files::read(path).is_ok_and(|bytes| is_own(&bytes)) {
                 return Err(Failure::usage(
-                    format!("{} exists and is not a ready file of a sandbox", path.display()),
+                    format!("{} exists and is not a ready file", path.display()),
                     "name another file, or move it away",
                 ));
             }

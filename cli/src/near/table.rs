@@ -95,6 +95,7 @@ pub(super) const MEANT: &[Meant] = &[
         &["label", "labels", "qr"],
         &[("order labels NAME", "makes labels for the devices of an order")],
     ),
+    ("", &["est", "service", "daemon"], &[("serve", "answers devices that ask over EST")]),
     ("", &["simulate", "mock", "server-start"], &[("sandbox", "runs a tenant in memory")]),
     ("", &["completion", "complete"], &[("completions SHELL", "prints completions for a shell")]),
     ("", &["version"], &[("--version", "says which program this is")]),

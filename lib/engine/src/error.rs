@@ -46,6 +46,8 @@ use crate::rollout::RolloutError;
 use crate::sandbox::SandboxError;
 use crate::secret::WeakPassword;
 use crate::selftest::SelfTestError;
+#[cfg(feature = "serve")]
+use crate::serve::ServeError;
 use crate::servers::ServerError;
 use crate::store::StoreError;
 use crate::store::pkcs7::Pkcs7Error;
@@ -133,6 +135,8 @@ errors! {
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxError),
     SelfTest(SelfTestError),
+    #[cfg(feature = "serve")]
+    Serve(ServeError),
     Server(ServerError),
     ServerName(ServerNameError),
     Service(ServiceError),

@@ -30,6 +30,8 @@ pub mod registry;
 pub mod rollback;
 pub mod rollout;
 pub mod selftest;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod servers;
 pub mod status;
 /// Certificates for tests, written field by field.

@@ -44,6 +44,9 @@ const READ: &[&str] = &[
     "--openssl-conf",
     "--openssl-db",
     "--other-ca",
+    "--passwords",
+    "--tls-cert",
+    "--tls-key",
     "--otp-file",
     "--parent-password-file",
     "--password-file",
@@ -86,6 +89,7 @@ const READ: &[&str] = &[
 const NO_PATHS: &[&str] = &[
     "ADDRESS",
     "ADDRESS|NAME",
+    "ADDRESS:PORT",
     "BACKGROUND",
     "OID",
     "CA|NAME",

@@ -11,6 +11,7 @@ use c8y_pki_tests::tool;
 const CEREMONY: &str = include_str!("../../../docs/how-to/key-ceremony.md");
 const BACKUP: &str = include_str!("../../../docs/how-to/backup.md");
 const DISASTER: &str = include_str!("../../../docs/how-to/disaster.md");
+const SERVE: &str = include_str!("../../../docs/how-to/serve.md");
 
 /// What a person answers with yes, and a script has to say.
 const ASKS: [&str; 3] = ["ca sign-request", "registry restore", "registry repair"];
@@ -187,4 +188,35 @@ fn a_lost_registry_comes_back_with_what_was_issued_after_the_backup() {
 fn after_a_wrong_clock_devices_and_lists_are_made_anew() {
     let cli = scene();
     walk(&cli, section(DISASTER, "The clock was wrong"), &[]);
+}
+
+/// Ends the service of the page, also when a test fails before the page does.
+struct Served<'c>(&'c Cli);
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        let line = "kill \"$(cat est.ready)\" 2>/dev/null";
+        let _ = Command::new("sh").args(["-c", line]).current_dir(self.0.path("")).status();
+    }
+}
+
+#[test]
+fn the_page_about_est_leads_to_devices_that_openssl_verifies() {
+    if [tool("openssl"), tool("curl")].iter().any(Option::is_none) {
+        return;
+    }
+    let cli = Cli::with_cas();
+    cli.ok("ca rename line line-7");
+    let free =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let port = free.expect("a free port").port().to_string();
+    let _served = Served(&cli);
+    let said = walk(&cli, &SERVE.replace("8443", &port), &[]);
+    assert!(said.iter().any(|said| said.stdout == "gw-0011.pem: OK\n"), "{said:?}");
+    let rows = cli.run("registry export --format jsonl").expect(0).json_lines();
+    let of_device = rows.iter().filter(|row| row["id"] == "gw-0011");
+    let states: Vec<&str> = of_device.filter_map(|row| row["status"].as_str()).collect();
+    assert_eq!(states, ["superseded", "live"], "{rows:?}");
+    let log = cli.text("access.log");
+    assert!(!log.contains("Uk3-9nTq-77") && log.lines().count() == 4, "{log}");
 }

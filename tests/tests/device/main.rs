@@ -9,6 +9,7 @@ mod check_tenant;
 mod check_verdict;
 mod connect;
 mod enrol;
+mod est;
 mod hostile;
 mod newcomers;
 mod renewal;

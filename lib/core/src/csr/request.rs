@@ -7,7 +7,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::ber::{BerError, Reader};
-use crate::cert::{AltName, AltNameError, asked_in, damage, pem_blocks, pem_text};
+use crate::cert::{AltName, AltNameError, AskedAttributes, asked_in, damage, pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::der;
 use crate::failure::{Failure, Fault, Hint, Task, Underlying};
@@ -222,6 +222,16 @@ impl Request {
     #[doc(hidden)]
     pub fn asked_names(&self) -> Result<Vec<AltName>, AltNameError> {
         asked_in(&self.attributes)
+    }
+
+    /// Whether it has a challenge password (RFC 2985, 5.4.1), which in EST binds it to its connection (RFC 7030, 3.5).
+    ///
+    /// Errors: its attributes cannot be read.
+    #[doc(hidden)]
+    pub fn has_challenge_password(&self) -> Result<bool, CsrError> {
+        const CHALLENGE_PASSWORD: &str = "1.2.840.113549.1.9.7";
+        let asked = AskedAttributes::read(&self.attributes).map_err(broken)?;
+        Ok(asked.others.iter().any(|kind| kind == CHALLENGE_PASSWORD))
     }
 
     /// Checks that a certificate may be made for it: its key is none that others can work out

@@ -9,9 +9,10 @@ use crate::client_id::DeviceId;
 use crate::crypto::{KeyPolicy, PublicKey};
 use crate::csr::Request;
 use crate::issue::BeyondIssuer;
-use crate::name::NameBuilder;
+use crate::name::{Name, NameBuilder};
 use crate::profile::Profile;
 use crate::read;
+use crate::registry::RowId;
 
 /// A certificate for one device: whose, for which key, by which CA, since when. All else has a default, and a
 /// method that changes it.
@@ -27,6 +28,11 @@ pub struct DeviceRequest<'k> {
     pub(super) days: Option<u32>,
     pub(super) shorten: bool,
     pub(super) replace: Option<Replacing>,
+    /// The certificate that is replaced: this one or none.
+    pub(super) in_place_of: Option<RowId>,
+    pub(super) believed: Option<OffsetDateTime>,
+    /// The subject as a whole, in place of the fields.
+    pub(super) whole: Option<Name>,
     pub(super) keys: KeyPolicy,
     pub(super) details: BTreeMap<String, String>,
 }
@@ -63,7 +69,7 @@ impl<'k> DeviceRequest<'k> {
     ) -> Result<Self, RequestError> {
         let mut found = read::requests(request)?;
         match (found.len(), found.pop()) {
-            (1, Some(request)) => Ok(Self::new(ca_key, Source::Request(Box::new(request?)), now)),
+            (1, Some(request)) => Ok(Self::of_request(ca_key, request?, now)),
             (count, _) => Err(RequestError::Several(count)),
         }
     }
@@ -78,6 +84,11 @@ impl<'k> DeviceRequest<'k> {
         Self::new(ca_key, Source::Key(public_key), now).id(id)
     }
 
+    /// From a request that was read already; as [`DeviceRequest::from_csr`].
+    pub(crate) fn of_request(ca_key: &'k CaKey, request: Request, now: OffsetDateTime) -> Self {
+        Self::new(ca_key, Source::Request(Box::new(request)), now)
+    }
+
     fn new(ca_key: &'k CaKey, source: Source, now: OffsetDateTime) -> Self {
         Self {
             ca_key,
@@ -89,6 +100,9 @@ impl<'k> DeviceRequest<'k> {
             days: None,
             shorten: false,
             replace: None,
+            in_place_of: None,
+            believed: None,
+            whole: None,
             keys: KeyPolicy::default(),
             details: BTreeMap::new(),
         }
@@ -129,6 +143,29 @@ impl<'k> DeviceRequest<'k> {
     /// Makes a new certificate in place of the one that the device has, also for one that was revoked.
     pub fn replace(mut self, replacing: Replacing) -> Self {
         self.replace = Some(replacing);
+        self
+    }
+
+    /// Makes a new certificate in place of this one, which stays valid until its end, and of no other: it is refused
+    /// if the device has another one now, or none.
+    #[cfg(feature = "serve")]
+    pub(crate) fn in_place_of(mut self, row: RowId) -> Self {
+        self.in_place_of = Some(row);
+        self.replace(Replacing::Supersede)
+    }
+
+    /// The subject as a whole, the common name included, as of the certificate that is renewed.
+    #[cfg(feature = "serve")]
+    pub(crate) fn whole_subject(mut self, subject: Name) -> Self {
+        self.whole = Some(subject);
+        self
+    }
+
+    /// A moment at which the clock was known to be right, in a program that runs since then: a silence of the
+    /// registry before it is no reason to doubt the clock.
+    #[cfg(feature = "serve")]
+    pub(crate) fn clock_believed(mut self, at: OffsetDateTime) -> Self {
+        self.believed = Some(at);
         self
     }
 

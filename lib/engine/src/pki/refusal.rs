@@ -62,6 +62,14 @@ pub enum RequestError {
         /// The end of its validity.
         not_after: OffsetDateTime,
     },
+    /// The certificate that was to be replaced is not the device's any more.
+    #[error(
+        "the certificate of device id {id:?} that was to be replaced was replaced or revoked meanwhile"
+    )]
+    Replaced {
+        /// The device.
+        id: String,
+    },
     /// Another device's identifier looks the same.
     #[error(
         "device id {id:?} looks like that of a device that has a certificate: only the form of its letters \
@@ -128,6 +136,7 @@ impl Failure for RequestError {
     fn fault(&self) -> Fault {
         match self {
             Self::AlreadyIssued { .. }
+            | Self::Replaced { .. }
             | Self::Twin { .. }
             | Self::Revoked { .. }
             | Self::SharedKey { .. }
@@ -157,6 +166,7 @@ impl Failure for RequestError {
             Self::CommonNames(_) => Hint::give("say which is the device's id", Setting::DeviceId),
             Self::SubjectWithCommonName => "leave the common name out, and give the id".into(),
             Self::AlreadyIssued { .. } => "a certificate in its place has to be asked for".into(),
+            Self::Replaced { .. } => Hint::run("see what it has now", Task::ListDevices),
             Self::Twin { .. } => Hint::run("write it as it is listed", Task::ListDevices)
                 .then("or give the device another id"),
             Self::Revoked { .. } => Hint::give(
@@ -198,6 +208,7 @@ impl RequestError {
             | Self::SubjectWithCommonName
             | Self::Name(_)
             | Self::AlreadyIssued { .. }
+            | Self::Replaced { .. }
             | Self::Twin { .. }
             | Self::Revoked { .. }
             | Self::SharedKey { .. }

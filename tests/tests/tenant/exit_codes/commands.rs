@@ -79,6 +79,8 @@ pub(super) const CALLS: &[Call] = &[
     ("device bootstrap", "gw-9 --raw --bootstrap-password-file {in} --host localhost", File),
     ("device show", "gw-1", Pki),
     ("device manifest", "--out m --ca-password-file pw", Pki),
+    ("serve", "--ca line --server est --ca-password-file pw", Pki),
+    ("serve", "--ca line --tls-cert {in} --tls-key plain.key --ca-password-file pw", File),
     ("server issue", "s --ca line --san DNS:a --out o --ca-password-file pw", Pki),
     ("server issue", "s --ca root --san DNS:a --out o", Token),
     ("server sign", "{in} --name s --san DNS:a --ca line --out o --ca-password-file pw", File),

@@ -1,0 +1,149 @@
+//! Why the service does not start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use time::OffsetDateTime;
+
+use crate::clock::rfc3339;
+use crate::failure::{Failure, Fault, Hint, Task, Underlying};
+use crate::files::{FileError, reason};
+use crate::list::ListError;
+use crate::pki::AuthorityError;
+use crate::read::ReadError;
+use crate::registration::RegistrationError;
+use crate::registry::{RegistryError, ServerNameError};
+
+/// Why the service does not start, or does not take a file that was replaced.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {}", reason(source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system gives no threads.
+    #[error("cannot start the threads of the service: {}", reason(.0))]
+    Threads(#[source] io::Error),
+    /// The registry has no live certificate of that server.
+    #[error("the registry has no live certificate of the server {0:?}")]
+    NoServer(String),
+    /// The files of that server were put nowhere that is known.
+    #[error("the registry does not know where the files of the server {0:?} are")]
+    NoFolder(String),
+    /// The certificate or the key of the service cannot be read.
+    #[error("{}: {source}", path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<ReadError>,
+    },
+    /// The key is not that of the certificate.
+    #[error("the key in {} is not the key of the certificate in {}", key.display(), chain.display())]
+    OtherKey {
+        /// The file with the certificate.
+        chain: PathBuf,
+        /// The file with the key.
+        key: PathBuf,
+    },
+    /// The certificate of the service is not valid now.
+    #[error("the certificate in {} is valid from {} until {}", path.display(), rfc3339(*from), rfc3339(*until))]
+    NotNow {
+        /// The file.
+        path: PathBuf,
+        /// Its first moment.
+        from: OffsetDateTime,
+        /// Its last moment.
+        until: OffsetDateTime,
+    },
+    /// The certificate of the service is not for TLS servers.
+    #[error("the certificate in {} is not for TLS servers: it does not have the usage serverAuth", .0.display())]
+    NotForServers(PathBuf),
+    /// TLS does not take the certificate or its key.
+    #[error("TLS cannot use the certificate in {}: {problem}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        problem: Underlying,
+    },
+    /// A file of one-time passwords without one.
+    #[error("no device in {} has a one-time password", .0.display())]
+    NoPasswords(PathBuf),
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The list of one-time passwords.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// A one-time password that cannot be used.
+    #[error(transparent)]
+    Password(#[from] RegistrationError),
+    /// A name that no server has.
+    #[error(transparent)]
+    ServerName(#[from] ServerNameError),
+    /// The PKI directory.
+    #[error(transparent)]
+    Pki(#[from] AuthorityError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl Failure for ServeError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Listen { .. } | Self::Threads(_) => Fault::Environment,
+            Self::NoServer(_)
+            | Self::NoFolder(_)
+            | Self::OtherKey { .. }
+            | Self::NotNow { .. }
+            | Self::NotForServers(_)
+            | Self::Tls { .. }
+            | Self::NoPasswords(_) => Fault::Input,
+            Self::Identity { source, .. } => source.fault(),
+            Self::File(e) => e.fault(),
+            Self::List(e) => e.fault(),
+            Self::Password(e) => e.fault(),
+            Self::ServerName(e) => e.fault(),
+            Self::Pki(e) => e.fault(),
+            Self::Registry(e) => e.fault(),
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        Some(match self {
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                "stop what listens there, or choose another port".into()
+            }
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "choose a port above 1023, or give the program the right (CAP_NET_BIND_SERVICE)"
+                    .into()
+            }
+            Self::Listen { .. } => "choose an address of this computer".into(),
+            Self::Threads(_) => return None,
+            Self::NoServer(_) => Hint::run("see what there is", Task::ListServers),
+            Self::NoFolder(_) => "name the files of its certificate and of its key".into(),
+            Self::OtherKey { .. } => "name the two files of one server".into(),
+            Self::NotNow { .. } => "renew it".into(),
+            Self::NotForServers(_) | Self::Tls { .. } => {
+                "issue the service a certificate with the profile server".into()
+            }
+            Self::NoPasswords(_) => "give it a column ENROLLMENT_OTP".into(),
+            Self::Identity { source, .. } => return source.hint(),
+            Self::File(e) => return e.hint(),
+            Self::List(e) => return e.hint(),
+            Self::Password(e) => return e.hint(),
+            Self::ServerName(e) => return e.hint(),
+            Self::Pki(e) => return e.hint(),
+            Self::Registry(e) => return e.hint(),
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! Connections, and how an answer leaves.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::answer::{Answer, Result, bad, busy, too_large, too_slow};
+use super::call::Call;
+use super::log::Entry;
+use super::state::Shared;
+use super::{limits, route};
+use crate::clock::rfc3339;
+use crate::crypto::tls_words;
+use crate::shown::Foreign;
+
+/// What all connections need.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) shared: Arc<Shared>,
+    pub(super) tls: TlsAcceptor,
+    pub(super) turns: Arc<Semaphore>,
+    /// One for each connection.
+    pub(super) places: Arc<Semaphore>,
+    pub(super) log: mpsc::Sender<Entry>,
+    /// Whether the service is to stop.
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Door {
+    /// Accepts connections until the service is to stop.
+    pub(super) async fn accept(mut self, listener: TcpListener) {
+        loop {
+            let place = Arc::clone(&self.places).acquire_owned().await;
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = self.stop.wait_for(|stop| *stop) => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let door = self.clone();
+                    tokio::spawn(async move {
+                        door.connection(stream, peer.ip().to_canonical()).await;
+                        drop(place);
+                    });
+                }
+                // Too many open files, for example: it may pass.
+                Err(_) => sleep(std::time::Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    async fn connection(mut self, stream: TcpStream, client: IpAddr) {
+        // Without it answers are the same, only slower.
+        let _ = stream.set_nodelay(true);
+        let handshake = timeout(limits::HANDSHAKE, self.tls.accept(stream));
+        let done = tokio::select! {
+            done = handshake => done,
+            _ = self.stop.wait_for(|stop| *stop) => return,
+        };
+        let stream = match done {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(e)) => return self.tell(client, &handshake_words(&e)).await,
+            Err(_) => return self.tell(client, "the TLS handshake was not done in time").await,
+        };
+        let presented = stream.get_ref().1.peer_certificates();
+        let leaf = presented.and_then(|chain| chain.first()).map(|leaf| leaf.as_ref().to_vec());
+        let door = self.clone();
+        let service = service_fn(move |request| {
+            let (door, leaf) = (door.clone(), leaf.clone());
+            async move { Ok::<_, Infallible>(door.request(request, client, leaf).await) }
+        });
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(limits::HEAD_TIME)
+            .max_buf_size(limits::HEAD)
+            .max_headers(limits::FIELDS)
+            // Some small clients know header fields only as RFC 7030 writes them.
+            .title_case_headers(true);
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            _ = self.stop.wait_for(|stop| *stop) => None,
+            () = sleep(limits::CONNECTION) => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                timeout(limits::FINISH, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        // A client that hangs up is no event.
+        if let Err(e) = ended
+            && (e.is_parse() || e.is_timeout())
+        {
+            self.tell(client, &format!("no request could be read: {e}")).await;
+        }
+    }
+
+    async fn tell(&self, client: IpAddr, reason: &str) {
+        let at = rfc3339(self.shared.now());
+        // Nobody reads it any more when the service stops.
+        let _ = self
+            .log
+            .send(Entry::Connection { at, client, reason: Foreign::beginning(reason) })
+            .await;
+    }
+
+    /// Answers a request, once the log has it.
+    async fn request(
+        &self,
+        request: Request<Incoming>,
+        client: IpAddr,
+        certificate: Option<Vec<u8>>,
+    ) -> Response<Full<Bytes>> {
+        let start = Instant::now();
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let answer = match self.read(request, certificate).await {
+            Ok(call) => self.work(call).await,
+            Err(refusal) => *refusal,
+        };
+        if answer.is_wrong {
+            sleep(limits::WRONG).await;
+        }
+        let entry = Entry::Request {
+            at: rfc3339(self.shared.now()),
+            client,
+            method: Foreign::beginning(&method),
+            path: Foreign::beginning(&path),
+            status: answer.status,
+            milliseconds: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            note: answer.note.clone(),
+        };
+        let _ = self.log.send(entry).await;
+        response(answer)
+    }
+
+    async fn read(&self, request: Request<Incoming>, certificate: Option<Vec<u8>>) -> Result<Call> {
+        let (parts, mut body) = request.into_parts();
+        let body = match timeout(limits::BODY_TIME, whole(&mut body)).await {
+            Ok(body) => body?,
+            Err(_) => return Err(too_slow()),
+        };
+        let path = parts.uri.path().to_owned();
+        let (method, headers, now) = (parts.method, parts.headers, self.shared.now());
+        Ok(Call { method, path, headers, body, certificate, now })
+    }
+
+    /// Works on a request, on a thread that may wait.
+    async fn work(&self, call: Call) -> Answer {
+        let turn = timeout(limits::TURN, Arc::clone(&self.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return *busy("the service has no time now; try again later");
+        };
+        let shared = Arc::clone(&self.shared);
+        let work = tokio::task::spawn_blocking(move || {
+            let answer = route::answer(&shared, &call);
+            drop(turn);
+            answer
+        });
+        // A panic in one request is no reason to refuse the next.
+        work.await.unwrap_or_else(|_| *busy("the service failed at this request"))
+    }
+}
+
+/// Reads a body to its end.
+async fn whole(body: &mut Incoming) -> Result<Bytes> {
+    let most = u64::try_from(limits::BODY).unwrap_or(u64::MAX);
+    if body.size_hint().lower() <= most {
+        match Limited::new(&mut *body, limits::BODY).collect().await {
+            Ok(body) => return Ok(body.to_bytes()),
+            Err(e) if e.is::<http_body_util::LengthLimitError>() => {}
+            Err(_) => return Err(bad("the body of the request did not come whole")),
+        }
+    }
+    let mut left = limits::THROWN_AWAY;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            break;
+        }
+    }
+    Err(too_large())
+}
+
+fn handshake_words(error: &std::io::Error) -> String {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(error) => format!("the TLS handshake failed: {}", tls_words(error)),
+        None => format!("the TLS handshake failed: {}", crate::files::reason(error)),
+    }
+}
+
+fn response(answer: Answer) -> Response<Full<Bytes>> {
+    let mut builder = Response::builder().status(answer.status).header("Cache-Control", "no-store");
+    for (name, value) in answer.headers {
+        builder = builder.header(name, value);
+    }
+    // Only a value that cannot stand in a header fails here.
+    builder.body(Full::from(answer.body)).unwrap_or_else(|_| {
+        let mut broken = Response::new(Full::default());
+        *broken.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+        broken
+    })
+}

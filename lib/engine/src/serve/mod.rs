@@ -1,0 +1,50 @@
+//! EST (RFC 7030) for devices of one CA of the PKI directory: a service that signs over TLS.
+//!
+//! A device that has a one-time password, of its order or of a file, gets its first certificate with it. A device that
+//! has a live certificate renews with that. Who asks is judged after the handshake, against the registry, where the
+//! answer can be a sentence; [`Pki::issue`](crate::pki::Pki::issue) decides the rest and records each certificate
+//! before it is answered. HTTP/1.1 only; not served are CMC, keys made by the server, SCEP, CMP and BRSKI.
+//!
+//! | file | for |
+//! | --- | --- |
+//! | `limits` | how large, how long, how many |
+//! | `error` | why the service does not start |
+//! | `log` | what it tells of each request |
+//! | `answer` | answers and refusals |
+//! | `call` | a request, read whole |
+//! | `passwords` | one-time passwords of a file |
+//! | `identity` | its own certificate and key |
+//! | `clients` | client certificates in the handshake |
+//! | `usual` | how certificates are made where no order says something else |
+//! | `state` | what all requests share |
+//! | `terms` | how one device's certificate is made |
+//! | `auth` | who asks |
+//! | `enrol` | first and further certificates |
+//! | `route` | which request is for what |
+//! | `watch` | files that are replaced while it runs |
+//! | `listen` | connections, and how an answer leaves |
+//! | `service` | starts and stops all of it |
+
+mod answer;
+mod auth;
+mod call;
+mod clients;
+mod enrol;
+mod error;
+mod identity;
+mod limits;
+mod listen;
+mod log;
+mod passwords;
+mod route;
+mod service;
+mod state;
+mod terms;
+mod usual;
+mod watch;
+
+pub use error::ServeError;
+pub use identity::Identity;
+pub use log::Entry;
+pub use service::{Service, Settings};
+pub use usual::Usual;

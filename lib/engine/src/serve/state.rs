@@ -1,0 +1,74 @@
+//! What all requests share.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use time::OffsetDateTime;
+
+use super::answer::{Refusal, failed};
+use super::identity::Presented;
+use super::passwords::Passwords;
+use super::usual::Usual;
+use crate::pki::{AuthorityError, CaKey, Pki};
+
+/// What all requests share.
+pub(super) struct Shared {
+    pub(super) pki: Pki,
+    pub(super) key: CaKey,
+    pub(super) usual: Usual,
+    pub(super) passwords: RwLock<Passwords>,
+    pub(super) presented: Arc<Presented>,
+    clock: fn() -> OffsetDateTime,
+    /// When the service started: the clock was believed then.
+    start: (OffsetDateTime, Instant),
+}
+
+impl Shared {
+    pub(super) fn new(
+        (pki, key): (Pki, CaKey),
+        usual: Usual,
+        passwords: Passwords,
+        presented: Arc<Presented>,
+        clock: fn() -> OffsetDateTime,
+    ) -> Self {
+        let start = (clock(), Instant::now());
+        Self { pki, key, usual, passwords: RwLock::new(passwords), presented, clock, start }
+    }
+
+    /// What the clock says.
+    pub(super) fn now(&self) -> OffsetDateTime {
+        (self.clock)()
+    }
+
+    /// What the clock should say, by the time that has passed since the start.
+    pub(super) fn believed(&self) -> OffsetDateTime {
+        self.start.0 + self.start.1.elapsed()
+    }
+
+    /// The name of the CA.
+    pub(super) fn ca(&self) -> &str {
+        self.key.ca()
+    }
+
+    /// Whether the one-time password of a device in the file is this one.
+    pub(super) fn has_password(&self, id: &str, password: &str) -> bool {
+        self.passwords.read().unwrap_or_else(PoisonError::into_inner).opens(id, password)
+    }
+
+    pub(super) fn replace_passwords(&self, passwords: Passwords) {
+        *self.passwords.write().unwrap_or_else(PoisonError::into_inner) = passwords;
+    }
+
+    /// Refuses with 503 if the service could not sign now.
+    pub(super) fn check_ready(&self, now: OffsetDateTime) -> Result<(), Refusal> {
+        let check = || -> Result<(), AuthorityError> {
+            self.pki.registry().check_in_place()?;
+            self.pki.check_may_sign(&self.pki.ca(self.ca())?)
+        };
+        check().map_err(|e| failed(&e))?;
+        match self.presented.until() {
+            until if now <= until => Ok(()),
+            _ => Err(super::answer::busy("the certificate of the service has ended")),
+        }
+    }
+}

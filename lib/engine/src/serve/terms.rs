@@ -1,0 +1,111 @@
+//! How a device's certificate is made: as its order says, or as is usual at this service.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::answer::{Refusal, Result, failed, forbidden};
+use super::state::Shared;
+use super::usual::Usual;
+use crate::client_id::DeviceId;
+use crate::crypto::{KeyType, PublicKey};
+use crate::failure::Failure;
+use crate::files;
+use crate::list::Device;
+use crate::name::{Name, NameBuilder, NameError, find_field};
+use crate::orders::OrderOptions;
+use crate::profile::Profile;
+use crate::registration::{OneTimePassword, column_of, one_time_password};
+use crate::registry::OrderRecord;
+
+/// How one device's certificate is made.
+pub(super) struct Terms {
+    pub(super) usual: Usual,
+    /// Columns of the device's list, without secrets.
+    pub(super) details: BTreeMap<String, String>,
+    /// The one-time password that the list gives it.
+    pub(super) password: Option<OneTimePassword>,
+    /// The type of key that its order wants.
+    key_type: Option<(KeyType, String)>,
+}
+
+impl Terms {
+    /// Those of a device, by the order that it is in.
+    pub(super) fn of(shared: &Shared, id: &DeviceId) -> Result<Self> {
+        let usual = || shared.usual.clone();
+        let registry = shared.pki.registry();
+        let Some(name) = registry.open_order_of(id).map_err(|e| failed(&e))? else {
+            let (details, password, key_type) = (BTreeMap::new(), None, None);
+            return Ok(Self { usual: usual(), details, password, key_type });
+        };
+        let order = crate::orders::named(registry, &name).map_err(|e| failed(&e))?;
+        let ordered = registry.ordered(id).map_err(|e| failed(&e))?;
+        let details = ordered.map(|ordered| ordered.details).unwrap_or_default();
+        let device = Device { details, ..Device::from(id.clone()) };
+        let password = one_time_password(&device).map_err(|e| failed(&e))?;
+        let mut details = device.details;
+        details.retain(|header, _| column_of(header) != "ENROLLMENT_OTP");
+        let options = OrderOptions::of(&order).map_err(|e| failed(&e))?;
+        let key_type = match options.key_type.as_deref().map(str::parse::<KeyType>) {
+            None => None,
+            Some(read) => Some((read.map_err(|e| failed(&e))?, order.name.clone())),
+        };
+        let mut terms = Self { usual: usual(), details, password, key_type };
+        terms.take_over(shared, &order, &options)?;
+        Ok(terms)
+    }
+
+    fn take_over(
+        &mut self,
+        shared: &Shared,
+        order: &OrderRecord,
+        said: &OrderOptions,
+    ) -> Result<()> {
+        if order.ca != shared.ca() {
+            return Err(forbidden(&format!(
+                "the device is in the order {}, which is for another CA than that of this service",
+                order.name
+            )));
+        }
+        if let Some(profile) = &said.profile {
+            self.usual.profile = profile_of(profile)?;
+            let own = self.usual.profile.subject_except(&[]);
+            self.usual.subject = own.map_err(|e| failed(&e))?;
+        }
+        if let Some(subject) = &said.subject {
+            self.usual.subject = subject_of(subject).map_err(|e| failed(&e))?;
+        }
+        self.usual.days = said.days.or(self.usual.days);
+        Ok(())
+    }
+
+    /// Refuses a key of another type than the order wants.
+    pub(super) fn check_key(&self, key: &PublicKey) -> Result<()> {
+        match &self.key_type {
+            Some((wanted, order)) if KeyType::of(key.algorithm()) != Some(*wanted) => {
+                Err(forbidden(&format!(
+                    "the order {order} is for keys of type {wanted}, and the request has a key of {}",
+                    key.algorithm()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A built-in profile, or the file at a path.
+fn profile_of(name: &str) -> Result<Profile> {
+    let wrong = |e: &dyn Failure| -> Refusal { failed(e) };
+    if let Some(profile) = Profile::built_in(name) {
+        return Ok(profile);
+    }
+    let bytes = files::read_small(Path::new(name)).map_err(|e| wrong(&e))?;
+    Profile::parse(name, &String::from_utf8_lossy(&bytes)).map_err(|e| wrong(&e))
+}
+
+fn subject_of(text: &str) -> std::result::Result<NameBuilder, NameError> {
+    let mut builder = Name::builder();
+    for attribute in Name::parse(text)?.attributes() {
+        builder.push(find_field(attribute.label())?, &attribute.value)?;
+    }
+    Ok(builder)
+}
