@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::broker::free_port;
-
 /// Where Debian and others put the server's programs.
 const PLACES: [&str; 3] = ["/usr/lib/postgresql", "/usr/pgsql", "/usr/local/pgsql"];
 
@@ -281,6 +279,12 @@ impl Drop for Cluster {
             let _ = shell.wait();
         }
     }
+}
+
+/// A port that was free a moment ago. This file is a part of the library's tests too, which have no other helper.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
 }
 
 /// The user that the server runs as when the tests are root's: PostgreSQL refuses to be root.
