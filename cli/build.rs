@@ -3,15 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-/// The file that `cargo package` adds.
-const OF_CRATE: &str = ".cargo_vcs_info.json";
-
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // For Cargo a file that is missing has always changed: it would compile this crate anew each time.
-    if Path::new(OF_CRATE).exists() {
-        println!("cargo::rerun-if-changed={OF_CRATE}");
-    }
     println!("cargo::rerun-if-env-changed=C8Y_PKI_COMMIT");
     println!("cargo::rustc-env=C8Y_PKI_BUILT_FROM={}", commit().as_deref().unwrap_or("not known"));
 }
@@ -23,9 +16,9 @@ fn commit() -> Option<String> {
     given.filter(|commit| !commit.is_empty()).or_else(of_crate).or_else(of_git)
 }
 
-/// `"sha1": "…"` in the file.
+/// `"sha1": "…"` in the file that `cargo package` adds.
 fn of_crate() -> Option<String> {
-    let text = std::fs::read_to_string(OF_CRATE).ok()?;
+    let text = std::fs::read_to_string(".cargo_vcs_info.json").ok()?;
     let (_, rest) = text.split_once("\"sha1\"")?;
     rest.split('"').nth(1).map(str::to_owned)
 }
