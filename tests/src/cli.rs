@@ -73,30 +73,6 @@ fn build(what: &[&str]) -> PathBuf {
         .expect("Cargo names the binary")
 }
 
-/// A file or a directory that was read, so that it can be made again elsewhere.
-struct Kept {
-    name: PathBuf,
-    permissions: fs::Permissions,
-    /// Of a file.
-    contents: Option<Vec<u8>>,
-}
-
-/// Adds what is in the directory `name` below `root`, the upper ones first.
-fn read_all(root: &Path, name: &Path, kept: &mut Vec<Kept>) {
-    for entry in fs::read_dir(root.join(name)).expect("a directory") {
-        let entry = entry.expect("an entry");
-        let metadata = entry.metadata().expect("its permissions");
-        let name = name.join(entry.file_name());
-        let contents =
-            metadata.is_file().then(|| fs::read(entry.path()).expect("a file that can be read"));
-        let is_directory = contents.is_none();
-        kept.push(Kept { name: name.clone(), permissions: metadata.permissions(), contents });
-        if is_directory {
-            read_all(root, &name, kept);
-        }
-    }
-}
-
 /// Splits a command line at spaces; `'…'` keeps them.
 pub(crate) fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
@@ -293,36 +269,6 @@ impl Cli {
     pub fn new() -> Self {
         let cli = Self { dir: Arc::new(TempDir::new().expect("a temporary directory")) };
         cli.write("pw", format!("{PASSWORD}\n"));
-        cli
-    }
-
-    /// A directory with the CAs `root` and, under it, `line`, both of EC P-256. They are made once in a process, since
-    /// deriving a key from a password is meant to be slow; each test has a copy of its own.
-    pub fn with_cas() -> Self {
-        static MADE: OnceLock<Vec<Kept>> = OnceLock::new();
-        let made = MADE.get_or_init(|| {
-            let cli = Self::with_other_cas();
-            let mut kept = Vec::new();
-            read_all(cli.dir.path(), Path::new(""), &mut kept);
-            kept
-        });
-        let cli = Self { dir: Arc::new(TempDir::new().expect("a temporary directory")) };
-        for Kept { name, permissions, contents } in made {
-            let path = cli.path(&name.to_string_lossy());
-            match contents {
-                Some(bytes) => fs::write(&path, bytes).expect("a file that can be written"),
-                None => fs::create_dir(&path).expect("a directory that can be made"),
-            }
-            fs::set_permissions(&path, permissions.clone()).expect("the same permissions");
-        }
-        cli
-    }
-
-    /// The same, with CAs of its own: nobody else has their keys.
-    pub fn with_other_cas() -> Self {
-        let cli = Self::new();
-        cli.ok(&format!("ca init --subject 'CN=Root,O=Example' --key-type ec-p256 {CA_PW}"));
-        cli.ok(&format!("ca add line --parent root --subject 'CN=Line,O=Example' {CA_PW}"));
         cli
     }
 

@@ -97,8 +97,7 @@ impl Fleet {
     /// The same in given directories of `cli`.
     pub fn at(cli: Cli, pki: &str, out: &str, count: usize) -> Self {
         let at = format!("--pki {pki} {CA_PW}");
-        cli.ok(&format!("ca init --subject 'CN=Root,O=Example' --key-type ec-p256 {at}"));
-        cli.ok(&format!("ca add line --parent root --subject 'CN=Line,O=Example' {at}"));
+        cli.make_cas(pki);
         let ids: BTreeSet<String> = (0..count).map(|n| format!("dev-{n:04}")).collect();
         let rows: Vec<&str> = ids.iter().map(String::as_str).collect();
         cli.write("list.csv", format!("id\n{}\n", rows.join("\n")));

@@ -5,6 +5,7 @@
 
 pub mod at_tenant;
 pub mod broker;
+mod cas;
 pub mod cli;
 pub mod contract;
 pub mod counted;
@@ -157,6 +158,12 @@ impl Drop for Ended {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// How often a long loop runs: `usual`, or `long` with `C8Y_PKI_THOROUGH=1`.
+pub fn rounds(usual: usize, long: usize) -> usize {
+    let thorough = std::env::var_os("C8Y_PKI_THOROUGH").is_some_and(|v| v == "1");
+    if thorough { long } else { usual }
 }
 
 fn left_out<T>(what: &str) -> Option<T> {

@@ -1,7 +1,7 @@
 //! `ca`: making, listing, path lengths, validities, imports, revocation lists.
 
 use c8y_pki_core::cert::Certificate;
-use c8y_pki_tests::cli::{CA_PW, Cli, a_second_passes};
+use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD, a_second_passes};
 use c8y_pki_tests::{data_dir, tool};
 
 fn certificate(cli: &Cli, file: &str) -> Certificate {
@@ -15,6 +15,26 @@ fn path_length(cli: &Cli, ca: &str) -> Option<u32> {
 
 fn add(name: &str, parent: &str, more: &str) -> String {
     format!("ca add {name} --parent {parent} --subject CN={name} {CA_PW} {more}")
+}
+
+/// The helper's CAs are opened quickly; these are as `c8y-pki` has made them.
+#[test]
+fn openssl_opens_the_key_of_a_ca_after_600_000_iterations() {
+    let Some(openssl) = tool("openssl") else { return };
+    let cli = Cli::new();
+    cli.ok(&format!("ca init --subject CN=Root --key-type ec-p256 {CA_PW}"));
+    cli.ok(&format!("ca add line --parent root --subject CN=Line {CA_PW}"));
+    for ca in ["root", "line"] {
+        let key = cli.arg(&format!("pki/ca/{ca}/key.pem"));
+        let structure = openssl.run(&["asn1parse", "-in", &key]);
+        for part in ["PBKDF2", "INTEGER           :0927C0", "hmacWithSHA256", "aes-256-cbc"] {
+            assert!(structure.contains(part), "{ca}: {structure}");
+        }
+        let pass = format!("pass:{PASSWORD}");
+        let public = openssl.run(&["pkey", "-in", &key, "-passin", &pass, "-pubout"]);
+        let cert = cli.arg(&format!("pki/ca/{ca}/cert.pem"));
+        assert_eq!(public, openssl.run(&["x509", "-in", &cert, "-noout", "-pubkey"]), "{ca}");
+    }
 }
 
 #[test]

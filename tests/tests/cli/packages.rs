@@ -1,8 +1,10 @@
 //! Each crate is published from its own directory: what it needs is in there, as files and not as links, which a clone
 //! on Windows would break.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::process::Command;
 
 use c8y_pki_tests::cli::Cli;
 
@@ -207,4 +209,25 @@ fn no_crate_needs_a_younger_rust_than_we_declare() {
         assert!(version(theirs)[..2] <= ours[..2], "{} needs Rust {theirs}", package["name"]);
     }
     assert!(told > 100, "only {told} crates say what they need");
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The binary of the tests is built without what only tests depend on. If Cargo chose other features for it, it would
+/// compile the libraries a second time while the tests wait, for minutes.
+#[test]
+fn the_binary_of_the_tests_shares_their_libraries() {
+    let features = |edges: &str| -> BTreeSet<String> {
+        let format = ["--prefix", "none", "--format", "{p} with {f}", "--edges", edges];
+        let tree = cargo(&[&["tree", "--locked", "--workspace"][..], &format].concat());
+        tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    };
+    let (binary, tests) = (features("normal,build"), features("normal,build,dev"));
+    assert!(binary.len() > 200, "only {} packages", binary.len());
+    let different: Vec<&String> = binary.difference(&tests).collect();
+    assert_eq!(different, [""; 0], "tests/Cargo.toml has to ask for what the tests' features are");
 }

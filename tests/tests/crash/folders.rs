@@ -8,6 +8,7 @@ use std::time::Duration;
 use c8y_pki_tests::cli::a_second_passes;
 use c8y_pki_tests::fleet::{Fleet, Phase, State};
 use c8y_pki_tests::moment::{Lot, Moment, Watch};
+use c8y_pki_tests::rounds;
 use c8y_pki_tests::running::Running;
 
 /// Starts the line and kills it at a moment drawn by lot. None if it had done its work before.
@@ -89,7 +90,8 @@ fn enough(tally: &Tally, count: usize) -> bool {
 }
 
 #[test]
-fn a_hundred_kills_lose_nothing_and_leave_nothing() {
+fn kills_lose_nothing_and_leave_nothing() {
+    let wanted = rounds(30, 100);
     let mut lot = Lot::from_seed();
     let whole = undisturbed(2000);
     let mut tally = Tally::new();
@@ -98,7 +100,7 @@ fn a_hundred_kills_lose_nothing_and_leave_nothing() {
         let mut fleet = if round % 2 == 0 { fleet } else { fleet.with_stores() };
         kill_until_done(&mut fleet, &mut lot, whole, false, &mut tally);
         fleet.is_settled(1);
-        if enough(&tally, 100) {
+        if enough(&tally, wanted) {
             eprintln!("{} kills: {tally:?}", kills(&tally));
             return;
         }
@@ -108,9 +110,10 @@ fn a_hundred_kills_lose_nothing_and_leave_nothing() {
 
 #[test]
 fn killed_replacements_replace_each_device_once_and_keep_every_key() {
+    let wanted = rounds(30, 100);
     let mut lot = Lot::from_seed();
     let mut tally = Tally::new();
-    for _ in 0..20 {
+    for _ in 0..40 {
         let (mut fleet, _disk) = Fleet::in_memory(1100);
         let mut process = Running::start(&fleet.cli, fleet.line());
         process.wait_until(|_| false);
@@ -123,12 +126,12 @@ fn killed_replacements_replace_each_device_once_and_keep_every_key() {
         kill_until_done(&mut fleet, &mut lot, whole, true, &mut tally);
         // Two certificates of each device, and `holds` has found the key of each.
         fleet.is_settled(2);
-        if enough(&tally, 30) {
+        if enough(&tally, wanted) {
             eprintln!("{} kills: {tally:?}", kills(&tally));
             return;
         }
     }
-    panic!("20 lists, and not every phase was hit: {tally:?}");
+    panic!("40 lists, and not every phase was hit: {tally:?}");
 }
 
 #[test]

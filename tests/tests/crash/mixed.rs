@@ -10,6 +10,7 @@ use c8y_pki_core::key::PrivateKey;
 use c8y_pki_core::name::Name;
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome};
 use c8y_pki_tests::moment::Lot;
+use c8y_pki_tests::rounds;
 
 /// Commands of one process.
 const STEPS: usize = 12;
@@ -85,7 +86,7 @@ fn side_by_side(processes: usize) {
 
 #[test]
 fn two_processes_with_different_commands_do_not_disturb_each_other() {
-    for _ in 0..4 {
+    for _ in 0..rounds(2, 20) {
         side_by_side(2);
     }
 }

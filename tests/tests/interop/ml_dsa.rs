@@ -182,7 +182,7 @@ fn every_command_warns_of_such_keys() {
     with_key("server issue broker --ca line --san DNS:broker.example.com --out servers");
     with_key("server renew broker");
     // Under a root of the usual kind, so that the devices' own keys are what counts.
-    cli.ok(&format!("ca init --name usual --subject CN=Usual {CA_PW}"));
+    cli.ok(&format!("ca init usual --subject CN=Usual {CA_PW}"));
     with_key("device sign ours.csr --ca usual --out out");
     with_key("device issue e --ca usual --out out --key-type ml-dsa-44");
     with_key("device renew e --out out --reuse-key");

@@ -2,7 +2,8 @@
 //! Nothing may panic, hang, or take much memory.
 //!
 //! The inputs come from their numbers alone, so that one that fails can be made again. `C8Y_PKI_MUTATIONS` says
-//! how many there are in all; docs/performance.md has the figures of a long run.
+//! how many there are in all, and `C8Y_PKI_THOROUGH=1` takes twenty times as many as usual; docs/performance.md has the
+//! figures of a long run.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,10 +23,10 @@ use c8y_pki_engine::manifest::Listing;
 use c8y_pki_engine::platform::pop::{VerificationCode, signature};
 use c8y_pki_engine::registration;
 use c8y_pki_tests::cli::PASSWORD;
-use c8y_pki_tests::{data_dir, forms, python_with};
+use c8y_pki_tests::{data_dir, forms, python_with, rounds};
 
 /// Inputs in all, unless `C8Y_PKI_MUTATIONS` says otherwise: some seconds.
-const FEW: u64 = 20_000;
+const FEW: usize = 20_000;
 
 /// A reader that has not come back after that is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -285,7 +286,8 @@ fn watch(number: &AtomicU64, is_done: &AtomicBool) {
 #[test]
 fn no_reader_panics_or_hangs() {
     let wanted = std::env::var("C8Y_PKI_MUTATIONS").ok();
-    let wanted: u64 = wanted.map_or(FEW, |text| text.parse().expect("a number"));
+    let usual = || rounds(FEW, 20 * FEW) as u64;
+    let wanted: u64 = wanted.map_or_else(usual, |text| text.parse().expect("a number"));
     let targets = targets();
     let each = wanted.div_ceil(targets.len() as u64);
     let (number, is_done) = (AtomicU64::new(0), AtomicBool::new(false));
