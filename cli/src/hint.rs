@@ -101,6 +101,7 @@ pub(crate) fn command(task: &Task) -> String {
         Task::ProveCa { ca } => format!("pop prove --ca {}", name(ca)),
         Task::ProveOtherCa => "pop prove --cert FILE --key FILE".to_owned(),
         Task::NewCode => "pop code --new".to_owned(),
+        Task::UploadCrl => "tenant crl upload".to_owned(),
         Task::DownloadCrl => "tenant crl download".to_owned(),
         Task::EnableCrlCheck => "tenant crl enable".to_owned(),
         Task::VerifyAtTenant => "tenant verify FILE".to_owned(),

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use c8y_pki_engine::provision::Progress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::json;
 
 use crate::output::Output;
@@ -41,13 +41,11 @@ impl Line {
     fn since(start: Instant, output: Output, things: &'static str) -> Self {
         let bar = output.shows_progress().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let template = format!("{{pos}}/{{len}} {things}  {{rate}}  {{eta}} left  {{bar:30}}");
-            if let Ok(style) = ProgressStyle::with_template(&template) {
-                // Its own form of a rate has four decimals.
+            if let Ok(style) = ProgressStyle::with_template("{state}  {bar:30}") {
                 bar.set_style(style.with_key(
-                    "rate",
-                    |state: &ProgressState, out: &mut dyn Write| {
-                        let _ = write!(out, "{:.0}/s", state.per_sec());
+                    "state",
+                    move |state: &ProgressState, out: &mut dyn Write| {
+                        let _ = tell(state, things, out);
                     },
                 ));
             }
@@ -108,6 +106,20 @@ impl Line {
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// What a bar says. Until something was made there is no rate, and no time that is left.
+fn tell(state: &ProgressState, things: &str, out: &mut dyn Write) -> std::fmt::Result {
+    let (done, total) = (state.pos(), state.len().unwrap_or_default());
+    match (done, total) {
+        (_, 0) => write!(out, "{things}: looking at what is there"),
+        (0, _) => write!(out, "0/{total} {things}"),
+        _ => {
+            // Its own form of a rate has four decimals.
+            let (rate, left) = (state.per_sec(), HumanDuration(state.eta()));
+            write!(out, "{done}/{total} {things}  {rate:.0}/s  {left:#} left")
         }
     }
 }

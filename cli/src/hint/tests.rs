@@ -64,7 +64,7 @@ fn tasks() -> Vec<Task> {
         AllowAutoRegistration = [None, Some(text())].map(|name| T::AllowAutoRegistration { name }),
         RemoveCa = [T::RemoveCa { name: text() }],
         ProveCa = [None, Some(text())].map(|ca| T::ProveCa { ca }),
-        ProveOtherCa, NewCode, DownloadCrl, EnableCrlCheck, VerifyAtTenant,
+        ProveOtherCa, NewCode, DownloadCrl, UploadCrl, EnableCrlCheck, VerifyAtTenant,
         EnableAuthority, CreateAuthority, CreateRegistration, UploadRegistration, CheckRegistration,
         ListRegistrations, AddRegistration,
         WithdrawRegistration = [T::WithdrawRegistration { id: text() }],

@@ -220,3 +220,24 @@ fn the_page_about_est_leads_to_devices_that_openssl_verifies() {
     let log = cli.text("access.log");
     assert!(!log.contains("Uk3-9nTq-77") && log.lines().count() == 4, "{log}");
 }
+
+/// What is waited for may never come: a loop looks whether the program still runs.
+#[test]
+fn no_page_waits_for_ever() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let mut loops = 0;
+    c8y_pki_tests::cli::walk(&docs, &mut |page| {
+        if page.extension().is_none_or(|end| end != "md") {
+            return;
+        }
+        let text = std::fs::read_to_string(page).expect("a page");
+        for line in text
+            .lines()
+            .filter(|line| line.trim_start_matches("$ ").trim_start().starts_with("until "))
+        {
+            loops += 1;
+            assert!(line.contains("kill -0"), "{}: {line}", page.display());
+        }
+    });
+    assert!(loops > 2, "only {loops} loops were found");
+}

@@ -76,6 +76,49 @@ fn ids_that_look_the_same_are_one() {
     assert!(said.contains("looks like that of a device that has a certificate"), "{said}");
 }
 
+/// Another case is another device for the platform, and the same one for a file system.
+#[test]
+fn an_id_in_another_case_than_that_of_an_earlier_run_is_refused() {
+    let cli = Cli::with_cas();
+    cli.write("first.csv", "id\nmeter-7\n");
+    cli.ok(&issue("first.csv"));
+    cli.write("second.csv", "id\nMETER-7\nmeter-8\n");
+    let twin = "looks like that of a device that has a certificate: only the case";
+    for line in [
+        issue("second.csv"),
+        format!("device issue METER-7 --ca line --out out --existing replace {CA_PW}"),
+        "order create o --from second.csv --ca line".to_owned(),
+    ] {
+        let said = refused(&cli, &line);
+        assert!(said.contains("\"METER-7\"") && said.contains(twin), "{line}: {said}");
+    }
+    let request = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k -subj /CN=METER-7 -out r";
+    if c8y_pki_tests::tool("openssl").is_some() {
+        let mut made = std::process::Command::new("sh");
+        let made = made.args(["-c", request]).current_dir(cli.path("")).output();
+        assert!(made.expect("openssl").status.success());
+        let said = cli.fails(1, &format!("device sign r --ca line --out signed {CA_PW}"));
+        assert!(said.contains(twin), "{said}");
+    }
+    assert_eq!(issued(&cli), ["meter-7"]);
+}
+
+/// A device and a server with one common name would be taken for each other.
+#[test]
+fn the_name_of_a_server_is_no_id_of_a_device() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("server issue b7 --ca line --san DNS:b7.example --out servers {CA_PW}"));
+    cli.write("list.csv", "id\nB7\ngw-1\n");
+    for line in [
+        issue("list.csv"),
+        format!("device issue b7 --ca line --out out {CA_PW}"),
+        "order create o --from list.csv --ca line".to_owned(),
+    ] {
+        let said = refused(&cli, &line);
+        assert!(said.contains("is the name of a server"), "{line}: {said}");
+    }
+}
+
 #[test]
 fn the_column_of_ids_has_the_name_that_it_has() {
     let cli = Cli::with_cas();

@@ -88,7 +88,7 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let mut pki = clock::open(dir, now)?;
     let What { batch, order, records, missing } = what(args, &pki, out)?;
-    refuse_missing(&batch, records.len(), &missing, args.partial, out)?;
+    refuse_missing((&batch, order.is_some()), records.len(), &missing, args.partial, out)?;
     let Some(first) = records.first() else {
         return Err(Failure::no(
             format!("no device of {batch} has a certificate"),
@@ -195,7 +195,7 @@ fn rest_of_orders(registry: &Registry, records: &[Record]) -> Result<Vec<String>
 
 /// Says what is missing. That is an answer of no, unless a part is wanted.
 fn refuse_missing(
-    batch: &str,
+    (batch, is_order): (&str, bool),
     there: usize,
     missing: &[String],
     partial: bool,
@@ -216,10 +216,13 @@ fn refuse_missing(
         out.warning(&sentence);
         return Ok(());
     }
-    Err(Failure::no(
-        format!("{sentence}. Nothing was written"),
-        "issue the others first; for a manifest of the whole order give --order NAME, for a part of it --partial",
-    ))
+    let hint = match is_order {
+        true => "issue the others first, or give --partial for a manifest of a part",
+        false => {
+            "issue the others first; for a manifest of the whole order give --order NAME, for a part of it --partial"
+        }
+    };
+    Err(Failure::no(format!("{sentence}. Nothing was written"), hint))
 }
 
 /// A manifest is signed by the CA that issued all of its devices.

@@ -194,6 +194,8 @@ pub enum Task {
     NewCode,
     /// Fetch the tenant's list of revocations.
     DownloadCrl,
+    /// Upload the lists of revocations to the tenant.
+    UploadCrl,
     /// Have the tenant look at its list of revocations.
     EnableCrlCheck,
     /// Ask the platform for its own verdict on a chain.

@@ -1,7 +1,7 @@
 //! What is wrong with single devices, and the list of them for people with a spreadsheet.
 
 use super::device::Device;
-use crate::failure::Hint;
+use crate::failure::{Hint, Task};
 use crate::shown;
 
 /// How many faults of single devices are kept; the others are only counted.
@@ -26,6 +26,27 @@ impl BadRow {
     /// A fault of this device: the sentence, and what to do about it.
     pub(crate) fn of(device: &Device, message: String, hint: Option<Hint>) -> Self {
         Self { id: device.id.as_str().to_owned(), line: device.line, message, hint }
+    }
+
+    /// A device whose id is the name of a server, which has a certificate.
+    pub(crate) fn server(device: &Device) -> Self {
+        let message = format!(
+            "{} is the name of a server: by its common name the platform would take one for the other",
+            device.named()
+        );
+        Self::of(device, message, Some("give the device another id".into()))
+    }
+
+    /// A device whose id looks like that of another one, which has a certificate.
+    pub(crate) fn twin(device: &Device) -> Self {
+        let message = format!(
+            "{} looks like that of a device that has a certificate: only the case of its letters is different, \
+             or their form (Unicode, NFC and NFD)",
+            device.named()
+        );
+        let hint = Hint::run("write it as it is listed", Task::ListDevices)
+            .then("or give the device another id");
+        Self::of(device, message, Some(hint))
     }
 }
 

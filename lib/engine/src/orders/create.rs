@@ -83,8 +83,13 @@ fn refuse_faults(registry: &Registry, list: &ListFile) -> Result {
     let mut faults: BadRows = list.faults().clone();
     let mut standings = registry.standings()?;
     list.each(|device| -> Result {
-        if standings.of(&device.id)? == Standing::Unknown {
-            new_ids::fault(&device).into_iter().for_each(|fault| faults.add(fault));
+        match standings.of(&device.id)? {
+            Standing::Unknown => {
+                new_ids::fault(&device).into_iter().for_each(|fault| faults.add(fault));
+            }
+            Standing::Twin => faults.add(BadRow::twin(&device)),
+            Standing::Server => faults.add(BadRow::server(&device)),
+            Standing::Live | Standing::Former => {}
         }
         if let Some(order) = registry.open_order_of(&device.id)? {
             let message = format!("{} is in the order {order:?} already", device.named());

@@ -142,6 +142,7 @@ impl Pki {
             return Err(refused);
         }
         let registry = &self.registry;
+        check_no_twin(registry, id)?;
         let live = registry.live_device(id)?;
         if request.in_place_of.is_some() && request.in_place_of != live.as_ref().map(|l| l.row) {
             return Err(RequestError::Replaced { id: id.to_string() });
@@ -149,7 +150,9 @@ impl Pki {
         if let Some(live) = live {
             return of_live(request, id, key, live);
         }
-        check_no_twin(registry, id)?;
+        if registry.live_server_of(id)?.is_some() {
+            return Err(RequestError::IsServer { id: id.to_string() });
+        }
         match registry.history(id)?.pop() {
             None => id.check_new().map_err(RequestError::NewId)?,
             Some(last) if request.replace.is_none() => check_not_ended(id, &last)?,
@@ -223,11 +226,15 @@ fn check_no_twin(registry: &Registry, id: &DeviceId) -> Result<()> {
     }
 }
 
-/// Whether a live device has an id that looks the same.
+/// Whether a live device has another id that looks the same.
 pub(crate) fn has_twin(
     registry: &Registry,
     id: &DeviceId,
 ) -> std::result::Result<bool, RegistryError> {
+    let is_other = |live: Record| live.holder.device().is_some_and(|other| other != id);
+    if registry.live_device(id)?.is_some_and(is_other) {
+        return Ok(true);
+    }
     for twin in id.twins() {
         if registry.live_device(&twin)?.is_some() {
             return Ok(true);

@@ -72,10 +72,18 @@ pub enum RequestError {
     },
     /// Another device's identifier looks the same.
     #[error(
-        "device id {id:?} looks like that of a device that has a certificate: only the form of its letters \
-         is different (Unicode, NFC and NFD)"
+        "device id {id:?} looks like that of a device that has a certificate: only the case of its letters \
+         is different, or their form (Unicode, NFC and NFD)"
     )]
     Twin {
+        /// The device.
+        id: String,
+    },
+    /// A server has the id as its common name.
+    #[error(
+        "device id {id:?} is the name of a server: by its common name the platform would take one for the other"
+    )]
+    IsServer {
         /// The device.
         id: String,
     },
@@ -138,6 +146,7 @@ impl Failure for RequestError {
             Self::AlreadyIssued { .. }
             | Self::Replaced { .. }
             | Self::Twin { .. }
+            | Self::IsServer { .. }
             | Self::Revoked { .. }
             | Self::SharedKey { .. }
             | Self::RevokedKey { .. }
@@ -167,6 +176,7 @@ impl Failure for RequestError {
             Self::SubjectWithCommonName => "leave the common name out, and give the id".into(),
             Self::AlreadyIssued { .. } => "a certificate in its place has to be asked for".into(),
             Self::Replaced { .. } => Hint::run("see what it has now", Task::ListDevices),
+            Self::IsServer { .. } => "give the device another id".into(),
             Self::Twin { .. } => Hint::run("write it as it is listed", Task::ListDevices)
                 .then("or give the device another id"),
             Self::Revoked { .. } => Hint::give(
@@ -210,6 +220,7 @@ impl RequestError {
             | Self::AlreadyIssued { .. }
             | Self::Replaced { .. }
             | Self::Twin { .. }
+            | Self::IsServer { .. }
             | Self::Revoked { .. }
             | Self::SharedKey { .. }
             | Self::RevokedKey { .. }

@@ -11,7 +11,7 @@ use super::destination::Destination;
 use super::error::{ProvisionError, Result};
 use super::job::{Existing, Job, Summary};
 use crate::client_id::DeviceId;
-use crate::failure::{Failure, Hint, Setting, Task};
+use crate::failure::{Failure, Hint, Setting};
 use crate::list::new_ids;
 use crate::list::{BadRow, BadRows, Device, DeviceKey, Devices};
 use crate::pki::has_twin;
@@ -125,11 +125,12 @@ impl Planner<'_> {
             // directory appears, so a directory of theirs that is seen here is found recorded below.
             let present = self.has_folder(&device.id);
             let standing = standings.of(&device.id)?;
-            if standing != Standing::Unknown {
+            if matches!(standing, Standing::Live | Standing::Former) {
                 plan.summary.old_ids.look_at(&device.id);
             }
             let decision = match standing {
-                Standing::Unknown if has_twin(self.registry, &device.id)? => twin(&device),
+                Standing::Twin => Decision::Refuse(BadRow::twin(&device)),
+                Standing::Server => Decision::Refuse(BadRow::server(&device)),
                 Standing::Live => self.of_live(&device)?,
                 Standing::Unknown if !present => of_unknown(&device),
                 _ => self.of_former(&device, present)?,
@@ -151,8 +152,11 @@ impl Planner<'_> {
     pub(super) fn decide(&self, device: &Device) -> Result<Decision> {
         let present = self.has_folder(&device.id);
         let decision = match self.registry.live_device(&device.id)? {
+            _ if has_twin(self.registry, &device.id)? => Decision::Refuse(BadRow::twin(device)),
             Some(_) => self.of_live(device)?,
-            None if has_twin(self.registry, &device.id)? => twin(device),
+            None if self.registry.live_server_of(&device.id)?.is_some() => {
+                Decision::Refuse(BadRow::server(device))
+            }
             None if self.registry.history(&device.id)?.is_empty() && !present => of_unknown(device),
             None => self.of_former(device, present)?,
         };
@@ -258,17 +262,6 @@ pub(crate) fn not_issued(device: &Device, folder: &Path) -> BadRow {
 /// A device that was never issued: its id may still be changed, so it has to be one that the platform takes.
 fn of_unknown(device: &Device) -> Decision {
     new_ids::fault(device).map_or(Decision::Issue(None), Decision::Refuse)
-}
-
-fn twin(device: &Device) -> Decision {
-    let message = format!(
-        "{} looks like that of a device that has a certificate: only the form of its letters is different \
-         (Unicode, NFC and NFD)",
-        device.named()
-    );
-    let hint = Hint::run("write it as it is listed", Task::ListDevices)
-        .then("or give the device another id");
-    refuse(device, message, hint)
 }
 
 /// Holds a device to what the CA may sign.

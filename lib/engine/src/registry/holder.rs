@@ -54,8 +54,13 @@ impl ServerName {
 
     /// What the registry looks it up by.
     pub(crate) fn key(&self) -> String {
-        format!("{SERVER}{}", self.0)
+        server_key(&self.0)
     }
+}
+
+/// The same for a name that may be that of a server.
+pub(super) fn server_key(name: &str) -> String {
+    format!("{SERVER}{name}")
 }
 
 impl FromStr for ServerName {

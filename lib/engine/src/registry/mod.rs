@@ -132,6 +132,10 @@ pub enum Standing {
     Unknown,
     /// A live certificate.
     Live,
+    /// None, but a device whose id looks the same has a live one: only the case or the form of its letters is different.
+    Twin,
+    /// None, but a server has its id as its common name.
+    Server,
     /// Certificates that are not live any more.
     Former,
 }

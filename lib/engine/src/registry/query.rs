@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::database::value::{Fetched, Value};
 use super::database::{Moment, Session};
-use super::holder::{IS_DEVICE, IS_SERVER};
+use super::holder::{IS_DEVICE, IS_SERVER, server_key};
 use super::{
     AuditRow, Filter, Holder, Record, Registry, RegistryError, Result, Role, RowId, ServerName,
     Standing, Status,
@@ -40,7 +40,10 @@ impl Registry {
         };
         // Most runs begin with a registry that has no device, or none that came to an end.
         let (any_live, any_former) = (any("status = 'live'")?, any("status <> 'live'")?);
-        Ok(Standings { session, any_live, any_former })
+        let servers =
+            format!("SELECT 1 FROM certificate WHERE {IS_SERVER} AND status = 'live' LIMIT 1");
+        let any_server = session.exists(&servers, values![])?;
+        Ok(Standings { session, any_live, any_former, any_server })
     }
 
     /// The live certificate of a device, by its identifier in any case.
@@ -53,6 +56,11 @@ impl Registry {
     /// The live certificate of a server, by its name in any case.
     pub fn live_server(&self, name: &ServerName) -> Result<Option<Record>> {
         self.live_device(name.key())
+    }
+
+    /// The live certificate of a server whose name is the id of this device, in any case.
+    pub(crate) fn live_server_of(&self, id: &DeviceId) -> Result<Option<Record>> {
+        self.live_device(server_key(&id.folded()))
     }
 
     /// All certificates that a device ever had, by its identifier in any case, the oldest first.
@@ -230,6 +238,7 @@ pub struct Standings<'r> {
     session: Session<'r>,
     any_live: bool,
     any_former: bool,
+    any_server: bool,
 }
 
 impl Standings<'_> {
@@ -237,15 +246,32 @@ impl Standings<'_> {
     /// this is asked may be told as it was at the beginning.
     pub fn of(&mut self, id: &DeviceId) -> Result<Standing> {
         let folded = id.folded();
-        let live = "SELECT 1 FROM certificate WHERE folded_id = ?1 AND status = 'live'";
-        if self.any_live && self.session.exists(live, values![&folded])? {
-            return Ok(Standing::Live);
+        if self.any_live {
+            match self.live(&folded)? {
+                Some(live) if live == id.as_str() => return Ok(Standing::Live),
+                Some(_) => return Ok(Standing::Twin),
+                None => {}
+            }
+            for twin in id.twins() {
+                if self.live(&twin)?.is_some() {
+                    return Ok(Standing::Twin);
+                }
+            }
+        }
+        if self.any_server && self.live(&server_key(&folded))?.is_some() {
+            return Ok(Standing::Server);
         }
         let former = "SELECT 1 FROM certificate WHERE folded_id = ?1 AND status <> 'live' LIMIT 1";
         if self.any_former && self.session.exists(former, values![&folded])? {
             return Ok(Standing::Former);
         }
         Ok(Standing::Unknown)
+    }
+
+    /// The device that is live under an identifier in any case.
+    fn live(&self, folded: &str) -> Result<Option<String>> {
+        let sql = "SELECT client_id FROM certificate WHERE folded_id = ?1 AND status = 'live'";
+        self.session.first(sql, values![folded], |row| row.get(0))
     }
 }
 

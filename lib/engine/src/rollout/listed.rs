@@ -6,7 +6,7 @@ use super::RolloutError;
 use super::diff::{Finding, Remedy, Sign};
 use super::spec::Spec;
 use super::step::{Action, Step};
-use crate::list::{BadRows, Device, new_ids};
+use crate::list::{BadRow, BadRows, Device, new_ids};
 use crate::pki::Pki;
 use crate::provision::bundle::Bundle;
 use crate::provision::{ProvisionError, not_issued};
@@ -42,6 +42,14 @@ fn standings(spec: &Spec, devices: &[Device], pki: &Pki) -> Result<Standings, Ro
                     found.faults.add(not_issued(device, &folder));
                 }
                 false
+            }
+            Standing::Twin => {
+                found.faults.add(BadRow::twin(device));
+                true
+            }
+            Standing::Server => {
+                found.faults.add(BadRow::server(device));
+                true
             }
             Standing::Live => true,
             // Revoked devices are left alone.

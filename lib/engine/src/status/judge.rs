@@ -156,7 +156,7 @@ fn of_tenant(tenant: &AtTenant) -> Vec<Item> {
             Subject::Revocation,
             &tenant.tenant,
             message,
-            Some("upload the revocations to the tenant".into()),
+            Some(Hint::run("upload them", Task::UploadCrl)),
         ));
     }
     items
