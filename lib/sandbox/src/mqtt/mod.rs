@@ -33,14 +33,11 @@
 mod admit;
 mod frame;
 mod hello;
-pub(super) mod inventory;
 mod messages;
-pub(super) mod online;
 mod packets;
-mod protocol;
 mod session;
 mod smartrest;
-pub(super) mod topics;
+mod topics;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -57,36 +54,17 @@ use tokio_rustls::server::TlsStream;
 use super::clock;
 use super::faults::MqttFault;
 use super::journal::Connection;
-use super::server::Shared;
+use super::shared::Shared;
+use super::state::{Guest, Port, Protocol, Request, Way};
 use crate::cert::Certificate;
 use crate::crypto::{alert_words, tls_words};
 pub(super) use frame::LARGEST;
 
-use admit::{Claim, Guest, Refused, Way};
+use admit::{Claim, Refused};
 use frame::NoPacket;
 use hello::{Hello, Unheard};
 use packets::Denial;
-use protocol::Protocol;
 use session::Session;
-
-/// Which of the two ports of MQTT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Port {
-    /// As 8883 of the platform.
-    Classic,
-    /// As 9883 of the platform: the MQTT Service.
-    Service,
-}
-
-impl Port {
-    /// Its name in the list of connections.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Classic => "mqtt",
-            Self::Service => "mqtt-service",
-        }
-    }
-}
 
 /// How long a client may take for its handshake, and then for its CONNECT.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -180,7 +158,7 @@ async fn first(stream: &mut TlsStream<TcpStream>, buffer: &mut Vec<u8>) -> Resul
     }
 }
 
-type Requests = mpsc::UnboundedReceiver<online::Request>;
+type Requests = mpsc::UnboundedReceiver<Request>;
 
 /// Judges a CONNECT, and makes the client known.
 fn enter(

@@ -14,14 +14,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::super::clock;
-use super::super::server::Shared;
-use super::admit::Guest;
+use super::super::shared::Shared;
+use super::super::state::{Guest, Port, Protocol, Request};
 use super::frame::{NoPacket, NotTaken};
 use super::hello::Hello;
-use super::online::Request;
 use super::packets::{self, Said, Will};
-use super::protocol::Protocol;
-use super::{Port, Requests, WRITING, frame, topics};
+use super::{Requests, WRITING, frame, topics};
 
 const OUT_OF_PLACE: &str = "a packet was malformed or out of place";
 

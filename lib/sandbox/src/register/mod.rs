@@ -15,9 +15,7 @@ use time::OffsetDateTime;
 use super::answer::{Answer, Refusal};
 use super::auth::{self, Caller, REGISTRATION};
 use super::call::Call;
-use super::requests::Pending;
-use super::state::World;
-use super::tenant::{MANAGEMENT, Registration};
+use super::state::{MANAGEMENT, Pending, Registration, World};
 use row::Wanted;
 use table::Table;
 
