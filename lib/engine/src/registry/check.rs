@@ -72,6 +72,24 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// Notes what is kept in a table and not told by the audit log, and the other way round.
+    pub(super) fn note_differences(
+        &mut self,
+        (kept, told): &(BTreeSet<String>, BTreeSet<String>),
+        what: impl Fn(&str) -> String,
+    ) {
+        for (missing, place) in [
+            (told.difference(kept), "is in the audit log, and not in the registry"),
+            (kept.difference(told), "is in the registry, and not in the audit log"),
+        ] {
+            for entry in missing {
+                let value: serde_json::Value = serde_json::from_str(entry).unwrap_or_default();
+                let serial = value["serial"].as_str().unwrap_or_default();
+                self.note("state", format!("{} {place}", what(serial)));
+            }
+        }
+    }
+
     /// Notes a fault.
     pub fn note(&mut self, kind: &'static str, message: impl Into<String>) {
         self.add(Finding { kind, message: message.into() });
@@ -124,7 +142,9 @@ impl Registry {
             let mut file = Checked::default();
             match problems {
                 Ok(problems) => problems.into_iter().for_each(|p| file.note("database", p)),
-                Err(RegistryError::Damaged { message, .. }) => file.note("database", message),
+                Err(RegistryError::Damaged { reason, .. }) => {
+                    file.note("database", reason.to_string())
+                }
                 Err(e) => return Err(e),
             }
             // What is wrong with the file comes first: all else may follow from it.
@@ -138,8 +158,8 @@ impl Registry {
         });
         match done {
             // A page that cannot be read ends the check: what was found until then counts.
-            Err(RegistryError::Damaged { message, .. }) => {
-                let finding = Finding { kind: "database", message };
+            Err(RegistryError::Damaged { reason, .. }) => {
+                let finding = Finding { kind: "database", message: reason.to_string() };
                 if !checked.findings.contains(&finding) {
                     checked.add(finding);
                 }

@@ -12,7 +12,8 @@ use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
 use crate::registry::database::value::Fetched;
 use crate::registry::pipeline::in_order;
-use crate::registry::{Registry, Result, Row, Status, keys};
+use crate::registry::row::Row;
+use crate::registry::{Registry, Result, Status, keys};
 
 /// Rows that are handed to a worker together.
 const CHUNK: usize = 256;
