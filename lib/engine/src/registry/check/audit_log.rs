@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use super::Checked;
+use super::findings::Checked;
 use crate::crl::Reason;
 use crate::crypto::hex;
 use crate::registry::hashes::row_hash;

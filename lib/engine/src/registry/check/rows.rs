@@ -6,8 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use super::audit_log::{AuditLog, Batch, State, print_of};
+use super::findings::{Checked, Finding, Scan};
+use super::shared;
 use super::signers::Signers;
-use super::{Checked, Finding, Scan, shared};
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
 use crate::registry::database::value::Fetched;
