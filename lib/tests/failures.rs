@@ -15,6 +15,7 @@ use c8y_pki_core::csr::CsrError;
 use c8y_pki_core::failure::{Failure, Fault, Kind, Underlying, unsaid};
 use c8y_pki_core::issue::IssueError;
 use c8y_pki_core::key::KeyError;
+use c8y_pki_core::profile::Profile;
 use c8y_pki_core::read::ReadError;
 use c8y_pki_core::store::StoreError;
 use c8y_pki_engine::Error;
@@ -25,6 +26,7 @@ use c8y_pki_engine::pki::{AuthorityError, Pki};
 use c8y_pki_engine::platform::PlatformError;
 use c8y_pki_engine::platform::fetch::fetch;
 use c8y_pki_engine::provision::ProvisionError;
+use c8y_pki_engine::registry::{Registry, RegistryError};
 use c8y_pki_engine::rollout::RolloutError;
 use c8y_pki_engine::selftest::SelfTestError;
 
@@ -117,6 +119,15 @@ fn what_lies_under_an_error_is_kept_and_said_once() {
     assert!(config.to_string().contains("pki.toml: line 1: "), "{config}");
     let under = config.source().and_then(|e| e.downcast_ref::<Underlying>());
     assert!(under.is_some_and(|under| under.source().is_some()), "{config:?}");
+
+    // A directory is no file of SQLite's.
+    let unusable = Registry::open(dir.path(), time::OffsetDateTime::UNIX_EPOCH).unwrap_err();
+    assert!(matches!(unusable, RegistryError::Database { .. }), "{unusable:?}");
+    assert!(is_over::<rusqlite::Error>(&unusable), "{unusable:?}");
+
+    let profile = Profile::parse("mine.toml", "kind = ").unwrap_err();
+    assert!(profile.to_string().starts_with("mine.toml line 1: "), "{profile}");
+    assert!(profile.problem.source().is_some(), "{profile:?}");
 
     let cut = Certificate::from_der(b"\x30\x03\x02\x01").unwrap_err();
     assert!(cut.source().and_then(std::error::Error::source).is_some(), "{cut:?}");

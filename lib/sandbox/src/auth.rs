@@ -10,8 +10,8 @@ use super::HOME;
 use super::answer::{Answer, Refusal};
 use super::call::Call;
 use super::jwt;
-use super::state::World;
-use super::tenant::MANAGEMENT;
+use super::names::OF_DEVICE;
+use super::state::{MANAGEMENT, World};
 use crate::secret::Password;
 
 /// All roles that a call asks for. Each tenant has a user of the name of each, who has that one alone.
@@ -76,8 +76,6 @@ pub(super) const DEVICES: &[&str] = &[DEVICE];
 
 /// The user of devices that have no credentials yet, in the management tenant.
 pub(super) const BOOTSTRAP: &str = "devicebootstrap";
-/// What the names of devices' users begin with.
-pub(super) const OF_DEVICE: &str = "device_";
 
 /// The other users of every tenant, and their roles; the administrator has those of a person.
 const USERS: [(&str, &[&str]); 3] = [

@@ -18,10 +18,9 @@ use super::auth::{self, Basic, DEVICES, TRUSTED_CERTIFICATES};
 use super::call::Call;
 use super::features;
 use super::identity;
+use super::settings::AUTHORITY_DAYS;
 use super::shown::spaced;
-use super::state::World;
-use super::tenant::{AuthType, Authority, Device, Enrolment, Tenant};
-use super::trusted::Trusted;
+use super::state::{AuthType, Authority, Device, Enrolment, Tenant, Trusted, World};
 use crate::cert::{Certificate, Serial};
 use crate::csr::Request;
 use crate::der;
@@ -85,7 +84,7 @@ fn own(certificate: &Certificate) -> Trusted {
 pub(super) fn renew_authority(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let name = auth::caller(world, call)?.needs(TRUSTED_CERTIFICATES)?.tenant;
     check_feature(world, &name)?;
-    let days = world.site.authority_days.max(LIFE);
+    let days = world.site.authority_days.max(AUTHORITY_DAYS);
     let tenant = tenant(world, &name)?;
     let Some(authority) = &mut tenant.authority else {
         return Err(Refusal::not_found(format!("The tenant {name} has no CA.")));
@@ -106,9 +105,6 @@ pub(super) fn renew_authority(world: &mut World, call: &Call) -> Result<Answer, 
     }
     Ok(Answer::json(201, &renewed.object(&world.site, &name)))
 }
-
-/// How long the tenant's CA is valid, in days.
-pub(super) const LIFE: u32 = 1095;
 
 fn tenant<'a>(world: &'a mut World, name: &str) -> Result<&'a mut Tenant, Refusal> {
     world.tenants.get_mut(name).ok_or_else(|| Refusal::not_found("There is no such tenant."))

@@ -9,8 +9,7 @@ use serde_json::json;
 use super::answer::{Answer, Refusal};
 use super::auth::{self, IDENTITIES};
 use super::call::Call;
-use super::state::World;
-use super::tenant::Tenant;
+use super::state::{Tenant, World};
 
 /// `GET /identity/externalIds/{type}/{id}`. Roles: `ROLE_IDENTITY_READ`; a device may read its own.
 pub(super) fn find(world: &World, call: &Call, kind: &str, id: &str) -> Result<Answer, Refusal> {

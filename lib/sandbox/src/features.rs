@@ -8,8 +8,7 @@ use super::answer::{Answer, Refusal};
 use super::auth::{self, FEATURES, OPTIONS, OPTIONS_READ};
 use super::call::Call;
 use super::external::decoded;
-use super::state::World;
-use super::tenant::MANAGEMENT;
+use super::state::{MANAGEMENT, World};
 
 /// The tenant's own CA.
 pub(super) const AUTHORITY: &str = "certificate-authority";

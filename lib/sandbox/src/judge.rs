@@ -12,9 +12,7 @@ use time::OffsetDateTime;
 
 use super::names;
 use super::revocation::significant;
-use super::state::World;
-use super::tenant::{AuthType, Device};
-use super::trusted::Trusted;
+use super::state::{AuthType, Device, Trusted, World};
 use crate::cert::Certificate;
 use crate::chain::{self, Options};
 

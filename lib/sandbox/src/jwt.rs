@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::auth::OF_DEVICE;
+use super::names::OF_DEVICE;
 use crate::cert::Serial;
 use crate::crypto::{KeyType, hex, sha256};
 use crate::key::signer::Signer;

@@ -72,6 +72,7 @@ mod revocation;
 mod routes;
 mod server;
 mod settings;
+mod shared;
 mod shown;
 mod state;
 mod tenant;
@@ -101,8 +102,9 @@ pub use faults::{Faults, FaultsError};
 pub use journal::Connection;
 pub use settings::{Profile, Settings};
 
-use server::{Door, Shared};
-use state::World;
+use server::Door;
+use shared::Shared;
+use state::{Port, World};
 
 /// Why a sandbox does not start.
 #[derive(Debug, thiserror::Error)]
@@ -239,10 +241,10 @@ impl Sandbox {
             let doors = [
                 (rest, Door::Rest(tls.rest)),
                 (mutual, Door::Mutual(tls.mutual)),
-                (mqtt, Door::Mqtt(mqtt::Port::Classic)),
+                (mqtt, Door::Mqtt(Port::Classic)),
                 (page, Door::Page),
             ];
-            let service = service.map(|listener| (listener, Door::Mqtt(mqtt::Port::Service)));
+            let service = service.map(|listener| (listener, Door::Mqtt(Port::Service)));
             for ((listener, port), door) in doors.into_iter().chain(service) {
                 let listener = tokio::net::TcpListener::from_std(listener)
                     .map_err(|e| refused(settings.bind, port, e))?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::external::decoded;
 use super::mqtt::LARGEST;
-use super::mqtt::topics::OPERATIONS;
+use super::state::OPERATIONS;
 
 const PAGE: &str = include_str!("page.html");
 

@@ -6,6 +6,9 @@
 
 use crate::secret::Password;
 
+/// What the names of devices' users begin with.
+pub(super) const OF_DEVICE: &str = "device_";
+
 /// Allowed lengths of a one-time password, in characters.
 const ONE_TIME: std::ops::RangeInclusive<usize> = 8..=32;
 

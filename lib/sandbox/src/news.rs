@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
-use super::server::Shared;
+use super::shared::Shared;
 
 /// Rows of a list that are sent; the page says how many there are.
 const MOST: usize = 50;

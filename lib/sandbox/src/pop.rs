@@ -5,31 +5,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use time::{Duration, OffsetDateTime};
 
 use super::answer::{Answer, Refusal};
 use super::auth::{self, TRUSTED_CERTIFICATES};
 use super::call::Call;
 use super::clock::iso;
-use super::state::{Site, World};
-use super::trusted::{Code, Trusted, find, keeper, shown};
-use crate::crypto::fill_random;
-
-/// Bytes of a code: "some 150 characters of base64" are made of them.
-const LENGTH: usize = 111;
-
-/// A new code, from now on.
-pub(super) fn code(site: &Site, now: OffsetDateTime) -> Result<Code, Refusal> {
-    let life = i64::try_from(site.code_seconds).unwrap_or(i64::MAX);
-    // A life without end is one of a hundred years.
-    let until = now + Duration::seconds(life.min(3_155_760_000));
-    if let Some(text) = &site.verification_code {
-        return Ok(Code { text: text.clone(), until });
-    }
-    let mut bytes = [0; LENGTH];
-    fill_random(&mut bytes).map_err(Refusal::broken)?;
-    Ok(Code { text: STANDARD.encode(bytes), until })
-}
+use super::state::{Code, Trusted, World};
+use super::trusted::{find, keeper, shown};
 
 /// `POST …/trusted-certificates-pop/{fingerprint}/verification-code`.
 pub(super) fn new_code(
@@ -39,7 +21,7 @@ pub(super) fn new_code(
     fingerprint: &str,
 ) -> Result<Answer, Refusal> {
     keeper(world, call, tenant)?;
-    let code = code(&world.site, call.now)?;
+    let code = Code::new(&world.site, call.now).map_err(Refusal::broken)?;
     find(world, tenant, fingerprint)?.code = Some(code);
     shown(world, tenant, fingerprint)
 }

@@ -4,8 +4,8 @@
 //! Somebody enters a device's id: it is `WAITING_FOR_CONNECTION`. When the device asks, as the bootstrap
 //! user, it is `PENDING_ACCEPTANCE`. Somebody accepts it, `ACCEPTED`, and with the next message the
 //! device gets its credentials; the request is gone, the device is there. With a one-time password the
-//! device may enrol at once, and is `ACCEPTED`; it is there once it has enrolled. After [`MOST_FAILURES`]
-//! wrong one-time passwords it is `BLOCKED`. Refused with 422: an id that no device can have, one that is
+//! device may enrol at once, and is `ACCEPTED`; it is there once it has enrolled. After some
+//! wrong one-time passwords it is `BLOCKED` ([`Pending::matches`]). Refused with 422: an id that no device can have, one that is
 //! there already, a one-time password of the wrong form; with 404: accepting a device that has not asked.
 
 use serde_json::{Value, json};
@@ -13,77 +13,20 @@ use time::OffsetDateTime;
 
 use super::Profile;
 use super::answer::{Answer, Refusal};
-use super::auth::{self, CREDENTIALS, OF_DEVICE, REGISTRATION, REGISTRATION_READ, USERS_ADMIN};
+use super::auth::{self, CREDENTIALS, REGISTRATION, REGISTRATION_READ, USERS_ADMIN};
 use super::call::Call;
 use super::clock::{self, iso};
 use super::collection;
-use super::names;
-use super::state::World;
-use super::tenant::{AuthType, Device, Tenant};
+use super::names::{self, OF_DEVICE};
+use super::state::{AuthType, Device, Pending, Status, Tenant, World};
 use crate::crypto::random_password;
 use crate::secret::Password;
 
 /// How many characters the password of a device has.
 const PASSWORD: usize = 24;
 
-/// So many wrong one-time passwords block a registration. The platform does not say how many.
-const MOST_FAILURES: u32 = 10;
-
 /// The type of its JSON.
 const KIND: &str = "newdevicerequest";
-
-/// How far a device is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    Waiting,
-    Pending,
-    Accepted,
-    Blocked,
-}
-
-impl Status {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "WAITING_FOR_CONNECTION",
-            Self::Pending => "PENDING_ACCEPTANCE",
-            Self::Accepted => "ACCEPTED",
-            Self::Blocked => "BLOCKED",
-        }
-    }
-}
-
-/// A device that is to come.
-#[derive(Debug, Clone)]
-pub(super) struct Pending {
-    pub(super) status: Status,
-    /// With which it may enrol.
-    one_time: Option<Password>,
-    failures: u32,
-    since: OffsetDateTime,
-    details: Value,
-}
-
-impl Pending {
-    /// One that may enrol.
-    pub(super) fn to_enrol(one_time: Password, since: OffsetDateTime) -> Self {
-        let one_time = Some(one_time);
-        Self { status: Status::Accepted, one_time, failures: 0, since, details: Value::Null }
-    }
-
-    pub(super) fn may_enrol(&self) -> bool {
-        self.one_time.is_some() && self.status != Status::Blocked
-    }
-
-    /// Whether that is its one-time password; a wrong one is counted.
-    pub(super) fn matches(&mut self, password: &Password) -> bool {
-        let right = self.may_enrol() && self.one_time.as_ref() == Some(password);
-        self.failures += u32::from(!right);
-        if self.failures >= MOST_FAILURES {
-            self.status = Status::Blocked;
-        }
-        right
-    }
-}
 
 /// What a device hears that asks for credentials.
 pub(super) enum Heard {

@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Faults, est};
+use super::Faults;
 use crate::cert::LongestChain;
 use crate::secret::Password;
+
+/// How long the tenant's CA is valid, in days.
+pub(super) const AUTHORITY_DAYS: u32 = 1095;
 
 /// What to do where the vendor's description differs from what devices in the field see.
 ///
@@ -98,7 +101,7 @@ impl Default for Settings {
             require_proof: false,
             longest_chain: LongestChain::CLOUD,
             verdicts: true,
-            authority_days: est::LIFE,
+            authority_days: AUTHORITY_DAYS,
             mqtt_service_port: None,
         }
     }

@@ -15,100 +15,9 @@ use super::auth::{self, TRUSTED_CERTIFICATES, TRUSTED_CERTIFICATES_READ};
 use super::call::Call;
 use super::clock::iso;
 use super::collection;
-use super::pop;
-use super::shown::{algorithm_name, decimal, lines, spaced};
-use super::state::{Site, World};
+use super::state::{Code, Trusted, World, collection_url};
 use crate::cert::Certificate;
 use crate::crypto::KeyAlgorithm;
-
-/// A code to be signed, and until when it counts.
-#[derive(Debug, Clone)]
-pub(super) struct Code {
-    pub(super) text: String,
-    pub(super) until: OffsetDateTime,
-}
-
-/// A certificate that a tenant holds.
-#[derive(Debug, Clone)]
-pub(super) struct Trusted {
-    pub(super) certificate: Certificate,
-    pub(super) fingerprint: String,
-    pub(super) name: String,
-    pub(super) enabled: bool,
-    pub(super) auto_registration: bool,
-    pub(super) in_trust_store: bool,
-    /// Whether its proof of possession is complete.
-    pub(super) proven: bool,
-    pub(super) code: Option<Code>,
-    /// Whether it is the tenant's own CA.
-    pub(super) own_authority: bool,
-}
-
-impl Trusted {
-    pub(super) fn new(certificate: Certificate, name: String) -> Self {
-        Self {
-            fingerprint: certificate.fingerprint_sha1(),
-            certificate,
-            name,
-            enabled: true,
-            auto_registration: false,
-            in_trust_store: false,
-            proven: false,
-            code: None,
-            own_authority: false,
-        }
-    }
-
-    fn status(&self) -> &'static str {
-        if self.enabled { "ENABLED" } else { "DISABLED" }
-    }
-
-    /// The certificate as REST shows it.
-    pub(super) fn object(&self, site: &Site, tenant: &str) -> Value {
-        let cert = &self.certificate;
-        let mut object = json!({
-            "algorithmName": algorithm_name(cert),
-            "certInPemFormat": lines(&cert.pem()),
-            "fingerprint": self.fingerprint,
-            "issuer": spaced(&cert.issuer),
-            "name": self.name,
-            "notAfter": iso(cert.not_after),
-            "notBefore": iso(cert.not_before),
-            "self": format!("{}/{}", collection_url(site, tenant), self.fingerprint),
-            "serialNumber": decimal(&cert.serial),
-            "status": self.status(),
-            "subject": spaced(&cert.subject),
-            "version": cert.version,
-            "autoRegistrationEnabled": self.auto_registration,
-            "proofOfPossessionValid": self.proven,
-            "tenantCertificateAuthority": self.own_authority,
-        });
-        if let Some(code) = &self.code {
-            object["proofOfPossessionUnsignedVerificationCode"] = code.text.clone().into();
-            object["proofOfPossessionVerificationCodeUsableUntil"] = iso(code.until).into();
-        }
-        object
-    }
-
-    /// The certificate in the state.
-    pub(super) fn view(&self, locked_out: bool) -> Value {
-        let cert = &self.certificate;
-        json!({
-            "fingerprint": self.fingerprint, "name": self.name, "status": self.status(),
-            "subject": cert.subject.to_string(), "issuer": cert.issuer.to_string(),
-            "serial_number": cert.serial.to_string(), "not_after": iso(cert.not_after),
-            "auto_registration_enabled": self.auto_registration,
-            "in_trust_store": self.in_trust_store,
-            "proof_of_possession_valid": self.proven,
-            "tenant_certificate_authority": self.own_authority,
-            "locked_out": locked_out,
-        })
-    }
-}
-
-fn collection_url(site: &Site, tenant: &str) -> String {
-    format!("{}/tenant/tenants/{tenant}/trusted-certificates", site.url())
-}
 
 /// Refuses who may not change the certificates of the tenant in the path.
 pub(super) fn keeper(world: &World, call: &Call, tenant: &str) -> Result<(), Refusal> {
@@ -180,7 +89,7 @@ pub(super) fn create(world: &mut World, call: &Call, tenant: &str) -> Result<Ans
     keeper(world, call, tenant)?;
     let mut trusted = read(&call.json()?, call.now)?;
     trusted.in_trust_store = call.flag_or("addToTrustStore", true)?;
-    trusted.code = Some(pop::code(&world.site, call.now)?);
+    trusted.code = Some(Code::new(&world.site, call.now).map_err(Refusal::broken)?);
     check_unique(world, tenant, &trusted.fingerprint)?;
     let object = trusted.object(&world.site, tenant);
     add(world, tenant, trusted);
@@ -200,7 +109,7 @@ pub(super) fn create_many(world: &mut World, call: &Call, tenant: &str) -> Resul
     for entry in entries {
         let mut trusted = read(entry, call.now)?;
         trusted.in_trust_store = in_trust_store;
-        trusted.code = Some(pop::code(&world.site, call.now)?);
+        trusted.code = Some(Code::new(&world.site, call.now).map_err(Refusal::broken)?);
         check_unique(world, tenant, &trusted.fingerprint)?;
         if all.iter().any(|other| other.fingerprint == trusted.fingerprint) {
             let fingerprint = &trusted.fingerprint;

@@ -7,9 +7,10 @@
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal};
-use super::auth::{self, OF_DEVICE, USERS_ADMIN, USERS_READ};
+use super::auth::{self, USERS_ADMIN, USERS_READ};
 use super::call::Call;
 use super::external::decoded;
+use super::names::OF_DEVICE;
 use super::state::World;
 
 /// Shows, or removes, the user of a device.

@@ -1,34 +1,17 @@
 //! `registration`: the CSV of the platform's bulk registration, and devices that are registered one by one.
 
 mod check;
+mod create;
 pub(crate) mod single;
 mod upload;
 
-use c8y_pki_core::shown;
-use std::collections::BTreeMap;
-use std::io::{BufWriter, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use c8y_pki_engine::files::{self, Access, Existing};
-use c8y_pki_engine::list::new_ids::{self, Remarks};
-use c8y_pki_engine::list::{BadRows, Device, ListError, ListFile};
-use c8y_pki_engine::orders;
-use c8y_pki_engine::registration::{Settings, Sheet, Survey};
-use c8y_pki_engine::registry::{
-    Filter, Holder, OrderRecord, Ordered, Registry, Role, Snapshot, Status,
-};
-use c8y_pki_engine::rollout::spec::parse_separator;
-use clap::{Args, Subcommand};
-use serde::Serialize;
+use clap::Subcommand;
 
-use crate::clock;
-use crate::device_list::FromArgs;
-use crate::failure::{Failure, Outcome, Result};
-use crate::old_ids;
-use crate::outlet;
-use crate::output::{Output, is_stdout};
-use crate::render::{self, as_line};
-use crate::values;
+use self::create::CreateArgs;
+use crate::failure::Result;
+use crate::output::Output;
 
 /// Commands about registration.
 #[derive(Debug, Subcommand)]
@@ -76,226 +59,13 @@ Exit codes: 0 all registered, also when they were before; 1 some rows failed: se
     Withdraw(single::WithdrawArgs),
 }
 
-/// Arguments of `registration create`.
-#[derive(Debug, Args)]
-pub(crate) struct CreateArgs {
-    /// A device list in place of the registry; - for standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "ca")]
-    from: Option<PathBuf>,
-    #[command(flatten)]
-    columns: FromArgs,
-    /// All devices of an order, with what its list says of them
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "ca"])]
-    order: Option<String>,
-    /// Only devices of this CA
-    #[arg(long, value_name = "NAME")]
-    ca: Option<String>,
-    /// Write it here; - for standard output, as by default
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// ; or , or tab; by default the first of these that no value contains
-    #[arg(long, value_name = "CHAR", value_parser = separator)]
-    separator: Option<char>,
-    /// TYPE of devices whose row has none
-    #[arg(long = "type", value_name = "TYPE")]
-    device_type: Option<String>,
-    /// NAME of devices whose row has none; {id} is the device's id
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
-    /// Another column for all devices whose row has none; may be repeated
-    #[arg(long, value_name = "COLUMN=VALUE", value_parser = column)]
-    set: Vec<(String, String)>,
-    /// Leave out the column that lets devices receive operations
-    #[arg(long)]
-    no_agent: bool,
-    /// For devices that enrol at the platform's own CA: give each a random one-time password, except those whose
-    /// row has one. Then the CSV is a secret: give --out with a new file, which gets mode 0600, or - if standard
-    /// output is not a terminal
-    #[arg(long, requires = "out", conflicts_with = "ca")]
-    one_time_passwords: bool,
-}
-
-fn separator(text: &str) -> std::result::Result<char, String> {
-    parse_separator(text).ok_or_else(|| "give ; or , or tab".to_owned())
-}
-
-fn column(text: &str) -> std::result::Result<(String, String), String> {
-    text.split_once('=')
-        .filter(|(column, _)| !column.is_empty())
-        .map(|(column, value)| (column.to_owned(), value.to_owned()))
-        .ok_or_else(|| "write it as COLUMN=VALUE".to_owned())
-}
-
 pub(crate) fn run(command: &RegistrationCommand, pki: &Path, out: Output) -> Result {
     match command {
-        RegistrationCommand::Create(args) => create(args, pki, out),
+        RegistrationCommand::Create(args) => create::create(args, pki, out),
         RegistrationCommand::Check(args) => check::run(args, out),
         RegistrationCommand::Upload(args) => upload::run(args, out),
         RegistrationCommand::Add(args) => single::add(args, out),
         RegistrationCommand::List(args) => single::list(args, out),
         RegistrationCommand::Withdraw(args) => single::withdraw(args, out),
     }
-}
-
-#[derive(Serialize)]
-struct Made {
-    devices: usize,
-    file: String,
-}
-
-/// Where the devices of a CSV come from; each time they are the same.
-enum Devices<'a> {
-    List(ListFile),
-    Registry { registry: &'a Registry, ca: Option<&'a str>, _moment: Snapshot<'a> },
-    Order { registry: &'a Registry, order: OrderRecord },
-}
-
-impl Devices<'_> {
-    /// Visits all of them, without holding them all.
-    fn each(&self, mut visit: impl FnMut(&Device) -> Result<()>) -> Result<()> {
-        match self {
-            Self::List(list) => list.each(|device| visit(&device)),
-            Self::Order { registry, order } => registry.each_ordered(order, |ordered| {
-                let Ordered { id, line, details } = ordered;
-                visit(&Device { line, details, ..Device::from(id) })
-            }),
-            Self::Registry { registry, ca, .. } => {
-                let filter = Filter {
-                    ca: *ca,
-                    role: Some(Role::Device),
-                    status: Some(Status::Live),
-                    ..Filter::default()
-                };
-                registry.each(&filter, |record| {
-                    let Holder::Device(id) = record.holder else { return Ok(()) };
-                    visit(&Device { details: record.details, ..Device::from(id) })
-                })
-            }
-        }
-    }
-}
-
-fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
-    let mut defaults: BTreeMap<String, String> = args.set.iter().cloned().collect();
-    defaults.extend(args.device_type.clone().map(|v| ("TYPE".to_owned(), v)));
-    defaults.extend(args.name.clone().map(|v| ("NAME".to_owned(), v)));
-    let settings = Settings {
-        separator: args.separator,
-        defaults,
-        no_agent: args.no_agent,
-        one_time_passwords: args.one_time_passwords,
-    };
-    if args.one_time_passwords && args.from.is_none() && args.order.is_none() {
-        return Err(Failure::usage(
-            "--one-time-passwords is for devices of a list or of an order",
-            "give --from FILE or --order NAME",
-        ));
-    }
-    if let Some(path) = &args.from {
-        let list = args.columns.open(path, out)?;
-        let faults = list.faults();
-        if faults.count > 0 {
-            let (faults, total) = (faults.clone(), list.devices() + faults.count);
-            return Err(ListError::Rows { faults, total }.into());
-        }
-        let mut faults = BadRows::default();
-        list.each(|device| {
-            new_ids::fault(&device).into_iter().for_each(|fault| faults.add(fault));
-            Ok::<_, ListError>(())
-        })?;
-        single::refuse_old_ids(faults, list.devices())?;
-        return write(&Devices::List(list), &settings, args, out);
-    }
-    let pki = clock::open_to_read(dir, out)?;
-    if let Some(name) = &args.ca {
-        pki.ca(name)?;
-    }
-    let registry = pki.registry();
-    if let Some(name) = &args.order {
-        let order = orders::named(registry, name)?;
-        tell_missing(registry, &order, out)?;
-        return write(&Devices::Order { registry, order }, &settings, args, out);
-    }
-    let devices =
-        Devices::Registry { registry, ca: args.ca.as_deref(), _moment: registry.snapshot()? };
-    write(&devices, &settings, args, out)
-}
-
-/// Says how many devices of an order have no certificate: they are registered all the same.
-fn tell_missing(registry: &Registry, order: &OrderRecord, out: Output) -> Result<()> {
-    orders::check_open(order)?;
-    let progress = orders::progress(registry, order)?;
-    let missing = progress.devices - progress.issued;
-    if missing > 0 {
-        out.warning(&format!(
-            "{} no certificate, and the CSV of the order {} names them too; `c8y-pki order show {}` lists them",
-            shown::part(missing, progress.devices, "device", ("has", "have")),
-            order.name,
-            order.name
-        ));
-    }
-    Ok(())
-}
-
-/// Looks at all devices, and writes the CSV if all of them fit into it.
-fn write(devices: &Devices<'_>, settings: &Settings, args: &CreateArgs, out: Output) -> Result {
-    let mut survey = Survey::new(settings);
-    let mut old = Remarks::default();
-    devices.each(|device| {
-        old.look_at(&device.id);
-        Ok(survey.add(device)?)
-    })?;
-    old_ids::warn(&old, out);
-    let count = survey.devices();
-    if count == 0 {
-        return Err(Failure::usage(
-            "the registry has no devices",
-            "issue some with `c8y-pki device issue`, or give a list with --from",
-        ));
-    }
-    let is_secret = args.one_time_passwords || survey.has_one_time_passwords();
-    let sheet = survey.sheet()?;
-    if is_secret && args.out.is_none() {
-        return Err(Failure::usage(
-            "the CSV has one-time passwords, so it is a secret, and needs a file",
-            "give --out FILE, which is made with mode 0600; or --out - if that is no terminal",
-        ));
-    }
-    let Some(path) = &args.out else {
-        write_to_stdout(devices, &sheet)?;
-        return Ok(Outcome::Done);
-    };
-    if is_stdout(path) {
-        if is_secret {
-            outlet::check_secret(path)?;
-        }
-        write_to_stdout(devices, &sheet)?;
-    } else {
-        let (access, existing) = match is_secret {
-            // Written again it would take the passwords away that devices may have been given.
-            true => (Access::Private, Existing::Refuse),
-            false => (Access::Public, Existing::Replace),
-        };
-        files::write_with(path, access, existing, |file| -> Result<()> {
-            write_to(devices, &sheet, BufWriter::new(file)).map_err(|e| values::at_file(e, path))
-        })?;
-    }
-    let out = out.beside(Some(path));
-    let made = Made { devices: count, file: path.display().to_string() };
-    out.result(&made, |m| as_line(&format!("{}: {}", render::count(m.devices, "device"), m.file)))?;
-    Ok(Outcome::Done)
-}
-
-fn write_to_stdout(devices: &Devices<'_>, sheet: &Sheet<'_>) -> Result<()> {
-    match write_to(devices, sheet, BufWriter::new(std::io::stdout().lock())) {
-        // A reader that has seen enough.
-        Err(Failure::Output(e)) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
-}
-
-fn write_to(devices: &Devices<'_>, sheet: &Sheet<'_>, mut to: impl Write) -> Result<()> {
-    to.write_all(sheet.header().as_bytes()).map_err(Failure::Output)?;
-    devices.each(|device| to.write_all(sheet.row(device)?.as_bytes()).map_err(Failure::Output))?;
-    to.flush().map_err(Failure::Output)
 }

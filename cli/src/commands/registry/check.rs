@@ -94,12 +94,12 @@ fn look_further(
     report: &mut Report,
 ) -> Result<()> {
     let damage = |report: &mut Report, e: Error| match e {
-        Error::Registry(RegistryError::Damaged { message, .. })
-        | Error::Authority(AuthorityError::Registry(RegistryError::Damaged { message, .. }))
+        Error::Registry(RegistryError::Damaged { reason, .. })
+        | Error::Authority(AuthorityError::Registry(RegistryError::Damaged { reason, .. }))
         | Error::Provision(c8y_pki_engine::provision::ProvisionError::Registry(
-            RegistryError::Damaged { message, .. },
+            RegistryError::Damaged { reason, .. },
         )) => {
-            report.checked.note("database", message);
+            report.checked.note("database", reason.to_string());
             Ok(())
         }
         e => Err(Failure::from(e)),

@@ -343,7 +343,7 @@ mod tests {
     fn a_ca_has_no_names_beside_its_subject_and_may_have_constraints() {
         let (_, root) = BUILT_IN[0];
         let error = Profile::parse("r", &format!("subject_alt_name = [\"DNS:a.com\"]\n{root}"));
-        assert!(error.unwrap_err().problem.contains("contradicts kind = \"root\""));
+        assert!(error.unwrap_err().problem.to_string().contains("contradicts kind = \"root\""));
         let constrained = format!(
             "{root}\n[[extension]]\noid = \"2.5.29.30\"\ncritical = true\nhex = \"300ea00c300a820865782e6c6f63616c\"\n"
         );

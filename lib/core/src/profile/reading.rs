@@ -9,7 +9,7 @@ use super::kind::Kind;
 use super::raw::{At, OneOrMany, Raw, RawPathLength};
 use crate::crypto::{KeyType, RsaKeys};
 use crate::der::dotted_oid;
-use crate::failure::{Example, Failure, Fault, Hint, Task};
+use crate::failure::{Example, Failure, Fault, Hint, Task, Underlying};
 use crate::name::{Name, NameBuilder, NameError, find_field};
 
 /// The profiles that come with the library: name and text.
@@ -36,7 +36,8 @@ pub struct ProfileError {
     /// The line, from 1.
     pub line: usize,
     /// What is wrong there.
-    pub problem: String,
+    #[source]
+    pub problem: Underlying,
 }
 
 impl Failure for ProfileError {
@@ -114,23 +115,26 @@ impl Profile {
 
     /// Reads a profile's text; `file` is what messages call it.
     pub fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
-        let at = |offset: usize, problem: String| ProfileError {
+        let at = |offset: usize, problem: Underlying| ProfileError {
             file: file.to_owned(),
             line: line_of(text, offset),
             problem,
         };
         let raw: Raw = toml::from_str(text).map_err(|e| {
-            at(e.span().map_or(0, |span| span.start), e.message().trim().replace('\n', ", "))
+            let words = e.message().trim().replace('\n', ", ");
+            at(e.span().map_or(0, |span| span.start), Underlying::worded(words, e))
         })?;
         let key_span = raw.key.span().start;
-        let key: KeyType = raw.key.get_ref().parse().map_err(|e| at(key_span, format!("{e}")))?;
-        let extensions = extensions::read(&raw).map_err(|(offset, p)| at(offset, p))?;
-        let rsa_keys = rsa_keys(raw.kind, raw.rsa_keys).map_err(|(offset, p)| at(offset, p))?;
+        let key: KeyType =
+            raw.key.get_ref().parse().map_err(|e| at(key_span, Underlying::of(e)))?;
+        let extensions = extensions::read(&raw).map_err(|(offset, p)| at(offset, p.into()))?;
+        let rsa_keys =
+            rsa_keys(raw.kind, raw.rsa_keys).map_err(|(offset, p)| at(offset, p.into()))?;
         let days = *raw.validity_days.get_ref();
         if days == 0 || days > MAX_VALIDITY_DAYS {
             let problem =
                 format!("validity_days = {days} is not between 1 and {MAX_VALIDITY_DAYS}");
-            return Err(at(raw.validity_days.span().start, problem));
+            return Err(at(raw.validity_days.span().start, problem.into()));
         }
         let profile = Self {
             name: file.to_owned(),
@@ -142,22 +146,22 @@ impl Profile {
             validity_days: days,
             backdate_minutes: *raw.backdate_minutes.get_ref(),
             path_length: path_length(raw.kind, raw.path_length.as_ref())
-                .map_err(|(offset, problem)| at(offset.unwrap_or(0), problem))?,
+                .map_err(|(offset, problem)| at(offset.unwrap_or(0), problem.into()))?,
             key_usage: raw.key_usage.get_ref().clone(),
             extended_key_usage: raw
                 .extended_key_usage
                 .as_ref()
                 .map(|s| s.get_ref().clone())
                 .unwrap_or_default(),
-            subject: subject(raw.subject).map_err(|(offset, e)| at(offset, e.to_string()))?,
+            subject: subject(raw.subject).map_err(|(offset, e)| at(offset, Underlying::of(e)))?,
         };
-        profile.check_key_usage().map_err(|p| at(raw.key_usage.span().start, p))?;
+        profile.check_key_usage().map_err(|p| at(raw.key_usage.span().start, p.into()))?;
         if profile.kind == Kind::Server && raw.extended_key_usage.is_none() {
             let problem = "a server needs extended_key_usage = [\"serverAuth\"]";
-            return Err(at(0, problem.to_owned()));
+            return Err(at(0, problem.into()));
         }
         if let Some(spanned) = &raw.extended_key_usage {
-            profile.check_extended().map_err(|p| at(spanned.span().start, p))?;
+            profile.check_extended().map_err(|p| at(spanned.span().start, p.into()))?;
         }
         Ok(profile)
     }

@@ -36,7 +36,7 @@ fn a_profile_says_who_makes_rsa_keys() {
     assert_eq!(of("root", backend).unwrap().rsa_keys, RsaKeys::Backend);
     let error = of("root", "rsa_keys = \"own\"").unwrap_err();
     assert_eq!(error.line, 1);
-    assert!(error.problem.contains("contradicts kind = \"root\""), "{error}");
+    assert!(error.problem.to_string().contains("contradicts kind = \"root\""), "{error}");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn faults_name_file_and_line() {
         let text = device.replace(old, new);
         assert_ne!(text, device, "{old}");
         let error = Profile::parse("my.toml", &text).unwrap_err();
-        assert!(error.problem.contains(expected), "{new}: {error}");
+        assert!(error.problem.to_string().contains(expected), "{new}: {error}");
         let changed = device.lines().position(|l| l.contains(old)).unwrap() + 1;
         // The serde error of a missing field has no better place than the file's start.
         let line = if new.starts_with("[\"clientAuth\"]\n") { changed + 2 } else { changed };

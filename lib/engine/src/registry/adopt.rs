@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use time::OffsetDateTime;
 
+use super::audit::ACCEPT;
 use super::database::{Must, Turn, Work as Change};
 use super::new_row::{NewRow, issued};
-use super::rollback::{ACCEPT, add_unknown, entry, raise_number};
-use super::{
-    ForeignSerial, NewRecord, Registry, Result, RowId, Status, audit_name, foreign, keys, renames,
-};
+use super::rollback::raise_number;
+use super::row::audit_name;
+use super::unknown::{add_unknown, entry};
+use super::{ForeignSerial, NewRecord, Registry, Result, RowId, Status, foreign, keys, renames};
 use crate::cert::Serial;
 use crate::crl::{Reason, Revoked};
 use crate::name::Name;

@@ -1,7 +1,9 @@
 //! Why the registry cannot do what was asked.
 
+use std::path::Path;
+
 use crate::cert::Serial;
-use crate::failure::{Failure, Fault, Hint, Setting, Task};
+use crate::failure::{Failure, Fault, Hint, Setting, Task, Underlying};
 use crate::files::{FREE_SPACE, NO_SPACE};
 
 /// Why the registry cannot do what was asked.
@@ -102,12 +104,13 @@ pub enum RegistryError {
         order: String,
     },
     /// The file is damaged.
-    #[error("the registry {path} is damaged: {message}")]
+    #[error("the registry {path} is damaged: {reason}")]
     Damaged {
         /// Path of the file.
         path: String,
         /// What SQLite or we found.
-        message: String,
+        #[source]
+        reason: Underlying,
     },
     /// There are rows where a registry was to be taken to.
     #[error("the registry {0} is not empty")]
@@ -142,12 +145,13 @@ pub enum RegistryError {
         known: i64,
     },
     /// The server of the database does not answer, or the connection to it was lost.
-    #[error("the registry {path} cannot be reached: {message}")]
+    #[error("the registry {path} cannot be reached: {reason}")]
     Unreachable {
         /// Its address.
         path: String,
         /// What the system or the server said.
-        message: String,
+        #[source]
+        reason: Underlying,
     },
     /// The connection was lost while a change was made, which was taken back.
     #[error("the connection to the registry {path} was lost, and nothing was changed")]
@@ -156,29 +160,44 @@ pub enum RegistryError {
         path: String,
     },
     /// The server does not let this user in, or has no such database.
-    #[error("the registry {path} does not let this user in: {message}")]
+    #[error("the registry {path} does not let this user in: {reason}")]
     Refused {
         /// Its address.
         path: String,
         /// What the server said.
-        message: String,
+        #[source]
+        reason: Underlying,
     },
     /// The user of the database may not do that.
-    #[error("the user of the registry {path} may not do that: {message}")]
+    #[error("the user of the registry {path} may not do that: {reason}")]
     NotAllowed {
         /// Its address.
         path: String,
         /// What the server said.
-        message: String,
+        #[source]
+        reason: Underlying,
     },
     /// The database failed.
-    #[error("the registry {path} cannot be used: {message}")]
+    #[error("the registry {path} cannot be used: {reason}")]
     Database {
         /// Path of the file.
         path: String,
         /// What it said.
-        message: String,
+        #[source]
+        reason: Underlying,
     },
+}
+
+impl RegistryError {
+    /// A registry that does not say what each one says.
+    pub(super) fn without_answer(path: &Path) -> Self {
+        Self::damaged(path, "a query has no answer")
+    }
+
+    /// Something in it is not as we have written it.
+    pub(super) fn damaged(path: &Path, reason: impl Into<Underlying>) -> Self {
+        Self::Damaged { path: path.display().to_string(), reason: reason.into() }
+    }
 }
 
 impl Failure for RegistryError {

@@ -12,7 +12,7 @@ use super::check::Checked;
 use super::database::value::Fetched;
 use super::database::{Session, Turn};
 use super::query::moment;
-use super::rollback::{add_unknown, entry, note_differences};
+use super::unknown::{add_unknown, entry};
 use super::{NewRecord, Registry, RegistryError, Result};
 use crate::cert::Serial;
 use crate::crl::{Reason, Revoked};
@@ -81,7 +81,7 @@ impl Registry {
     pub(super) fn check_foreign(&self, checked: &mut Checked) -> Result<()> {
         let kept_and_told = Self::foreign_kept_and_told(&self.session()?)?;
         let what = |serial: &str| format!("the serial number {serial}, taken over with its CA,");
-        note_differences(&kept_and_told, what, checked);
+        checked.note_differences(&kept_and_told, what);
         Ok(())
     }
 

@@ -7,7 +7,9 @@ use super::Result;
 #[cfg(feature = "postgres")]
 use super::database::postgres::Links;
 use super::database::sqlite::connections::Connections;
-use super::database::sqlite::reading::Way;
+#[cfg(feature = "postgres")]
+use super::database::sqlite::copy::close_file;
+use super::database::sqlite::reading::{Way, filled_log, problems};
 use super::database::{Session, Turn, Work};
 
 /// An open registry. Threads can share it: each has a connection of its own.
@@ -56,5 +58,61 @@ impl Registry {
     /// Begins a change.
     pub(super) fn begin(&self, turn: Turn) -> Result<Work<'_>> {
         Work::begin(self.session()?, turn)
+    }
+
+    /// Whether nothing can be written to it.
+    pub fn is_read_only(&self) -> bool {
+        match &self.database {
+            Database::Sqlite(_, way) => *way != Way::Written,
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => false,
+        }
+    }
+
+    /// The log with the latest changes, if there is one that could not be read: what is told here is then
+    /// older.
+    pub fn unread_log(&self) -> Option<PathBuf> {
+        match &self.database {
+            Database::Sqlite(_, Way::File) => filled_log(&self.path),
+            _ => None,
+        }
+    }
+
+    /// What the database itself finds wrong with what it keeps, over a connection of its own.
+    pub(super) fn problems(&self) -> Result<Vec<String>> {
+        match &self.database {
+            Database::Sqlite(_, way) => problems(&self.path, *way),
+            // Its administrator has tools for that (pg_amcheck); rows are held to their digests here.
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Refuses a registry whose file was moved away or replaced, as by a backup, since it was opened: what would
+    /// be recorded now would be lost.
+    pub(crate) fn check_in_place(&self) -> Result<()> {
+        match &self.database {
+            Database::Sqlite(connections, _) => connections.check_in_place(&self.path),
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Closes a file that nobody else has open, so that it is one file without a log.
+    #[cfg(feature = "postgres")]
+    pub(super) fn close_file(self) -> Result<()> {
+        let path = self.path.clone();
+        drop(self);
+        close_file(&path)
+    }
+
+    /// The connection of this thread to its file.
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> Result<&rusqlite::Connection> {
+        match &self.database {
+            Database::Sqlite(connections, way) => connections.of_thread(&self.path, *way),
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => panic!("not in a file"),
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
+use super::audit::ACCEPT;
 use super::database::Turn;
-use super::rollback::ACCEPT;
 use super::{Registry, Result};
 use crate::crypto::{hex, sha256};
 

@@ -7,10 +7,32 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Role;
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::failure::{Failure, Fault, Hint};
+
+/// What a certificate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A certificate authority.
+    Ca,
+    /// A device.
+    Device,
+    /// A server.
+    Server,
+}
+
+impl Role {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::Device => "device",
+            Self::Server => "server",
+        }
+    }
+}
 
 /// What stands before a server's name.
 const SERVER: &str = "server:";

@@ -6,9 +6,10 @@ use time::format_description::well_known::Rfc3339;
 use super::database::{Entry, Must, Session, Turn};
 use super::keys::Newcomers;
 use super::new_row::{NewRow, issued};
+use super::row::audit_name;
 use super::{
-    Holder, NewRecord, Record, Registry, RegistryError, Replaced, Result, Status, audit_name,
-    foreign, keys, marks,
+    Holder, NewRecord, Record, Registry, RegistryError, Replaced, Result, Status, foreign, keys,
+    marks,
 };
 use crate::crl::Reason;
 use crate::files::Mark;

@@ -12,28 +12,16 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::database::Session;
+use super::hashes::{KeyStart, key_start};
 use super::query::records;
 use super::{Holder, NewRecord, Record, Registry, RegistryError, Result, Status, audit};
 use crate::cert::spki_of;
 use crate::crl::Reason;
 use crate::crypto::{PublicKey, sha256};
 
-/// Bytes of a key's digest that are kept.
-const KEPT: usize = 16;
-
 /// From how many keys on the whole index is read once: for each single key every chunk is looked at, which
 /// costs about what reading some hundred entries does.
 const MANY: usize = 64;
-
-/// What the registry keeps of the SHA-256 of a SubjectPublicKeyInfo.
-pub(crate) type KeyStart = [u8; KEPT];
-
-/// The start of the SHA-256 of a SubjectPublicKeyInfo.
-pub(crate) fn key_start(digest: &[u8; 32]) -> KeyStart {
-    let mut start = [0; KEPT];
-    start.copy_from_slice(&digest[..KEPT]);
-    start
-}
 
 /// The certificates of many keys, by the SHA-256 of the SubjectPublicKeyInfo.
 #[derive(Debug, Clone, Default)]
@@ -280,10 +268,9 @@ pub(super) fn check_all_of_keys(
     revoked: &[Record],
 ) -> Result<()> {
     let digest = |record: &Record| {
-        let spki = spki_of(&record.der).ok_or_else(|| RegistryError::Damaged {
-            path: path.display().to_string(),
-            message: format!("the certificate {} cannot be read", record.serial),
-        })?;
+        let unreadable = || format!("the certificate {} cannot be read", record.serial);
+        let spki =
+            spki_of(&record.der).ok_or_else(|| RegistryError::damaged(path, unreadable()))?;
         Ok(sha256(spki))
     };
     let wanted = revoked.iter().map(digest).collect::<Result<HashSet<_>>>()?;

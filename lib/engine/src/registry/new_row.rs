@@ -2,8 +2,9 @@
 
 use time::OffsetDateTime;
 
-use super::keys::{KeyStart, key_start};
-use super::{NewRecord, Row, Status};
+use super::hashes::{KeyStart, key_start};
+use super::row::Row;
+use super::{NewRecord, Status};
 use crate::crypto::{hex, sha256};
 
 /// A row in the making: the texts of its columns, and its digest.

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 
 use time::OffsetDateTime;
 
+use super::audit::ACCEPT;
 use super::database::{Session, Turn};
-use super::rollback::ACCEPT;
 use super::{Registry, RegistryError, Result, audit};
 
 /// The action of an audit row that tells of a CA's new name.

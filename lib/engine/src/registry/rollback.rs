@@ -9,14 +9,16 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use time::OffsetDateTime;
 
+use super::audit::ACCEPT;
 use super::check::Checked;
 use super::database::{Must, Session, Turn, Work};
 use super::holder::Holder;
 use super::new_row::{NewRow, issued};
 use super::query::read_revoked;
+use super::row::audit_name;
+use super::unknown::{add_unknown, entry};
 use super::{
-    Filter, NewRecord, Record, Registry, RegistryError, Result, RowId, Status, audit_name, foreign,
-    renames,
+    Filter, NewRecord, Record, Registry, RegistryError, Result, RowId, Status, foreign, renames,
 };
 use crate::cert::Serial;
 use crate::crl::{Crl, Reason, Revoked};
@@ -25,9 +27,6 @@ use crate::name::Name;
 
 /// The action of an audit row that tells what was taken over.
 const REPAIR: &str = "repair";
-
-/// The action of an audit row that says that an older registry was accepted as it is.
-pub(super) const ACCEPT: &str = "accept-rollback";
 
 /// A revocation in a list that a registry does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,7 +233,7 @@ impl Registry {
         let what = |serial: &str| {
             format!("the revocation of the serial number {serial}, taken over from a list,")
         };
-        note_differences(&kept_and_told, what, checked);
+        checked.note_differences(&kept_and_told, what);
         Ok(())
     }
 
@@ -259,24 +258,6 @@ impl Registry {
     }
 }
 
-/// Notes what is kept in a table and not told by the audit log, and the other way round.
-pub(super) fn note_differences(
-    (kept, told): &(BTreeSet<String>, BTreeSet<String>),
-    what: impl Fn(&str) -> String,
-    checked: &mut Checked,
-) {
-    for (missing, place) in [
-        (told.difference(kept), "is in the audit log, and not in the registry"),
-        (kept.difference(told), "is in the registry, and not in the audit log"),
-    ] {
-        for entry in missing {
-            let value: serde_json::Value = serde_json::from_str(entry).unwrap_or_default();
-            let serial = value["serial"].as_str().unwrap_or_default();
-            checked.note("state", format!("{} {place}", what(serial)));
-        }
-    }
-}
-
 /// The number of a list; 0 for one without.
 ///
 /// Errors: what is wrong with a number that the registry cannot keep and go on from.
@@ -287,16 +268,6 @@ pub(crate) fn number_of(list: &Crl) -> std::result::Result<u64, String> {
     let fit = decimal.parse().ok().filter(is_fit);
     fit.ok_or_else(|| {
         format!("its number, {decimal}, is too high for a next one: at most 2^63-2 is")
-    })
-}
-
-/// How the audit log names a revocation of a certificate without a row.
-pub(super) fn entry(issuer: &[u8], serial: &[u8], at: i64, reason: u8) -> serde_json::Value {
-    serde_json::json!({
-        "issuer_sha256": hex(&sha256(issuer)),
-        "serial": hex(serial),
-        "revoked_at": at,
-        "reason": reason,
     })
 }
 
@@ -313,15 +284,6 @@ fn revoked_meanwhile(session: &Session<'_>, issuer: &Name) -> Result<Vec<Meanwhi
         let name = audit_name(row.blob(3)?, row.blob(4)?);
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, name))
     })
-}
-
-/// Keeps a revocation; whether it was not kept before.
-pub(super) fn add_unknown(session: &Session<'_>, issuer: &Name, revoked: &Revoked) -> Result<bool> {
-    let (at, reason) = (revoked.at.unix_timestamp(), revoked.reason as u8);
-    let sql = "INSERT INTO unknown_revocation (issuer, serial, revoked_at, reason)
-         VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-    let values = values![issuer.der(), revoked.serial.bytes(), at, reason];
-    Ok(session.execute(sql, values)? > 0)
 }
 
 /// Raises the number of a CA's lists to one that is out. It never goes back.

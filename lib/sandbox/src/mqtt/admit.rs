@@ -17,49 +17,13 @@ use time::OffsetDateTime;
 
 use super::super::auth::{self, BOOTSTRAP, Basic};
 use super::super::judge::{self, Admitted, Reason};
-use super::super::state::World;
-use super::super::tenant::MANAGEMENT;
-use super::Port;
+use super::super::state::{Guest, MANAGEMENT, Port, Protocol, Way, World};
 use super::packets::{Denial, Will};
-use super::protocol::Protocol;
 use crate::cert::Certificate;
 use crate::secret::Password;
 
 /// From so many characters a ClientId is too long for MQTT 3.1.
 const LONG: usize = 24;
-
-/// How a connection was authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Certificate,
-    Password,
-    Bootstrap,
-}
-
-impl Way {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate",
-            Self::Password => "password",
-            Self::Bootstrap => "bootstrap",
-        }
-    }
-}
-
-/// Who is connected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Guest {
-    pub(super) tenant: String,
-    /// The device identifier of the ClientId.
-    pub(super) device: String,
-    pub(super) client_id: String,
-    pub(super) way: Way,
-    pub(super) port: Port,
-    /// The fingerprint of the uploaded certificate that lets it in.
-    pub(super) by: Option<String>,
-    /// What it should have done otherwise, though it is let in.
-    pub(super) remark: Option<&'static str>,
-}
 
 /// What a client says of itself.
 pub(super) struct Claim<'a> {

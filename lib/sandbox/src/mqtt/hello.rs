@@ -9,9 +9,9 @@ use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::{Event, role};
 use mqtt_protocol_core::mqtt::{Connection, Version};
 
+use super::super::state::{Port, Protocol};
+use super::frame;
 use super::packets::Connect;
-use super::protocol::Protocol;
-use super::{Port, frame};
 
 /// A CONNECT, and the state of the protocol after it.
 pub(super) struct Hello {

@@ -12,7 +12,7 @@
 use time::OffsetDateTime;
 
 use super::super::clock;
-use super::inventory::Inventory;
+use super::super::state::Inventory;
 use super::smartrest;
 
 /// Messages that are noted, with the least number of values that they have.

@@ -11,8 +11,8 @@ use mqtt_protocol_core::mqtt::result_code::{
     SubackReturnCode, UnsubackReasonCode,
 };
 
+use super::super::state::Protocol;
 use super::frame::LARGEST;
-use super::protocol::Protocol;
 
 /// Why a CONNECT is refused, as far as a client learns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mqtt_protocol_core::mqtt::Connection;
 use mqtt_protocol_core::mqtt::common::Cursor;
@@ -10,18 +11,24 @@ use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait, Packet, Qos};
 use mqtt_protocol_core::mqtt::result_code::{DisconnectReasonCode as Why, MqttError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::super::clock;
-use super::super::server::Shared;
-use super::admit::Guest;
+use super::super::shared::Shared;
+use super::super::state::{Guest, Port, Protocol, Request};
 use super::frame::{NoPacket, NotTaken};
 use super::hello::Hello;
-use super::online::Request;
+use super::notes::note_guest;
 use super::packets::{self, Said, Will};
-use super::protocol::Protocol;
-use super::{Port, Requests, WRITING, frame, topics};
+use super::{frame, topics};
+
+/// How long a client may take to read what it is sent.
+pub(super) const WRITING: Duration = Duration::from_secs(10);
+
+/// What a connection is asked to do by others.
+pub(super) type Requests = UnboundedReceiver<Request>;
 
 const OUT_OF_PLACE: &str = "a packet was malformed or out of place";
 
@@ -105,7 +112,7 @@ impl Session {
             self.publish(&will.topic, &will.message);
         }
         self.shared.world().online.leave(&self.guest, self.ticket);
-        super::note_guest(&self.shared, "DISCONNECT", &self.guest, end.reason);
+        note_guest(&self.shared, "DISCONNECT", &self.guest, end.reason);
         if let Some(why) = end.told.filter(|_| self.protocol == Protocol::Mqtt5) {
             self.out.clear();
             self.send(packets::disconnect(why));
@@ -286,7 +293,7 @@ impl Session {
                 0 => format!("{topic}: {first}"),
                 _ => format!("{topic}: {first}, and {more} more"),
             };
-            super::note_guest(&shared, "PUBLISH", &self.guest, reason);
+            note_guest(&shared, "PUBLISH", &self.guest, reason);
         }
         for (topic, message) in effect.deliver {
             self.deliver(topic, &message);

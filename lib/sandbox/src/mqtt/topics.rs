@@ -8,13 +8,10 @@ use time::OffsetDateTime;
 
 use super::super::features;
 use super::super::requests::{self, Heard};
-use super::super::state::World;
-use super::Port;
-use super::admit::{Guest, Way};
+use super::super::state::{Guest, OPERATIONS, Port, Way, World};
 use super::messages;
 use super::smartrest;
 
-pub(in super::super) const OPERATIONS: &str = "s/ds";
 const ERRORS: &str = "s/e";
 const TOKENS: &str = "s/dat";
 const CREDENTIALS: &str = "s/dcr";

@@ -6,7 +6,7 @@ use csv::StringRecord;
 use serde_json::{Map, Value};
 
 use super::super::names;
-use super::super::tenant::{AuthType, Device};
+use super::super::state::{AuthType, Device};
 use super::table::{DEMANDING, EXTERNAL, KNOWN, Table};
 use crate::secret::Password;
 

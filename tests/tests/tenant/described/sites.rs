@@ -58,7 +58,7 @@ const SITES: &[Site] = &[
     ("trusted/mod.rs", "remove_request", &[("DELETE", ONE)]),
     ("trusted/mod.rs", "list", &[("GET", TRUSTED)]),
     ("trusted/mod.rs", "find", &[("GET", ONE)]),
-    ("verdict.rs", "request", &[("POST", "/tenant/trusted-certificates/verify-cert-chain")]),
+    ("verdict/ask.rs", "request", &[("POST", "/tenant/trusted-certificates/verify-cert-chain")]),
 ];
 
 /// What has to be seen.

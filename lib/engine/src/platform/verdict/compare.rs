@@ -4,7 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::super::{Client, PlatformError, trusted};
-use super::Verdict;
+use super::ask::{Verdict, ask};
 use crate::cert::{Certificate, LongestChain};
 use crate::chain::{self, ChainError, DeviceFinding, Options};
 use crate::client_id::DeviceId;
@@ -110,7 +110,7 @@ pub async fn compare(
     now: OffsetDateTime,
     longest: LongestChain,
 ) -> Result<Comparison, PlatformError> {
-    let platform = super::ask(client, presented).await?;
+    let platform = ask(client, presented).await?;
     let ours = Ours::at_tenant(client, presented, now, longest).await;
     Ok(Comparison::new(client.tenant().await?, platform, ours))
 }
@@ -148,7 +148,7 @@ impl Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Unasked;
+    use super::super::ask::Unasked;
     use super::*;
 
     fn accepted(tenant: &str) -> Verdict {

@@ -7,12 +7,13 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use super::Checked;
+use super::findings::Checked;
 use crate::crl::Reason;
 use crate::crypto::hex;
+use crate::registry::hashes::row_hash;
 use crate::registry::query::moment;
 use crate::registry::renames::{RENAME, Renames};
-use crate::registry::{Registry, Result, Status, audit};
+use crate::registry::{Registry, Result, Status};
 
 /// How a certificate is known here: the first bytes of the SHA-256 of its DER. The whole would cost twice
 /// the memory, and of so many bytes nobody finds two certificates alike by chance.
@@ -74,7 +75,7 @@ impl AuditLog {
                     }
                 };
                 checked.note("audit", missing);
-            } else if audit::row_hash(&previous, sequence, at, action, detail).as_slice() != hash {
+            } else if row_hash(&previous, sequence, at, action, detail).as_slice() != hash {
                 let when = moment(at).date();
                 checked.note(
                     "audit",

@@ -6,13 +6,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use super::audit_log::{AuditLog, Batch, State, print_of};
+use super::findings::{Checked, Finding, Scan};
+use super::shared;
 use super::signers::Signers;
-use super::{Checked, Finding, Scan, shared};
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
 use crate::registry::database::value::Fetched;
 use crate::registry::pipeline::in_order;
-use crate::registry::{Registry, Result, Row, Status, keys};
+use crate::registry::row::Row;
+use crate::registry::{Registry, Result, Status, keys};
 
 /// Rows that are handed to a worker together.
 const CHUNK: usize = 256;

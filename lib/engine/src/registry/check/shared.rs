@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Checked;
+use super::findings::Checked;
 use crate::registry::{Registry, Result};
 
 /// How many keys of several holders are named.

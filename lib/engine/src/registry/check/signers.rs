@@ -12,8 +12,9 @@ use x509_parser::nom::Parser;
 
 use crate::cert::Certificate;
 use crate::crypto::{SignatureAlgorithm, Verifier};
+use crate::registry::Role;
 use crate::registry::holder::common_name;
-use crate::registry::{Role, Row};
+use crate::registry::row::Row;
 
 /// The recorded CAs.
 pub(super) struct Signers {

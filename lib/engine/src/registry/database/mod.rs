@@ -19,8 +19,10 @@
 //!
 //! | file | for |
 //! | --- | --- |
-//! | `value` | values of statements, and rows that are read |
+//! | `value` | values of statements, rows that are read, tables |
 //! | `session` | statements, and conditions that databases look up in their own way |
+//! | `turn` | how a change is begun, and what it tells the audit log |
+//! | `log` | the audit log's last row, and the next one in SQLite |
 //! | `work` | changes: one transaction each |
 //! | `sqlite/` | the SQLite file: connections, opening, reading, its schema |
 //! | `postgres/` | PostgreSQL: addresses, TLS, connections, transactions, its schema |
@@ -28,11 +30,16 @@
 #[macro_use]
 pub(super) mod value;
 
+mod log;
 #[cfg(feature = "postgres")]
 pub(super) mod postgres;
 mod session;
 pub(super) mod sqlite;
+mod turn;
 mod work;
 
-pub(super) use session::{Entry, Moment, Must, Session, Table};
-pub(super) use work::{Turn, Work};
+pub(super) use log::{append, head};
+pub(super) use session::{Moment, Must, Session};
+pub(super) use turn::{Entry, Turn};
+pub(super) use value::Table;
+pub(super) use work::Work;

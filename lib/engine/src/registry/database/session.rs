@@ -7,7 +7,7 @@ use rusqlite::Connection;
 #[cfg(feature = "postgres")]
 use super::postgres;
 use super::sqlite;
-use super::value::{Fetched, Kind, Value};
+use super::value::{Fetched, Value};
 use crate::registry::{RegistryError, Result, RowId, Status};
 
 /// A database as one thread talks to it.
@@ -34,20 +34,6 @@ pub(in crate::registry) enum Must {
     NotRevoked,
 }
 
-/// A table, as both databases show it.
-#[derive(Debug)]
-pub(in crate::registry) struct Table {
-    /// Its name.
-    pub(in crate::registry) name: &'static str,
-    /// Its columns.
-    pub(in crate::registry) columns: &'static [(&'static str, Kind)],
-    /// What its rows are sorted by.
-    pub(in crate::registry) order: &'static str,
-}
-
-/// An entry of the audit log that is to be written: its action and details.
-pub(in crate::registry) type Entry = (&'static str, serde_json::Value);
-
 impl<'r> Session<'r> {
     /// One over an SQLite connection.
     pub(in crate::registry) fn sqlite(connection: &'r Connection, name: &'r Path) -> Self {
@@ -65,7 +51,7 @@ impl<'r> Session<'r> {
     pub(in crate::registry) fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
         match self.engine {
             Engine::Sqlite(connection) => {
-                sqlite::execute(connection, sql, values).map_err(|e| sqlite::error(self.name, &e))
+                sqlite::execute(connection, sql, values).map_err(|e| sqlite::error(self.name, e))
             }
             #[cfg(feature = "postgres")]
             Engine::Postgres(link) => link.execute(self.name, sql, values),
@@ -96,11 +82,7 @@ impl<'r> Session<'r> {
         values: &[Value<'_>],
         read: impl FnOnce(&Fetched<'_>) -> Result<T>,
     ) -> Result<T> {
-        let nothing = || RegistryError::Damaged {
-            path: self.name.display().to_string(),
-            message: "a query has no answer".to_owned(),
-        };
-        self.first(sql, values, read)?.ok_or_else(nothing)
+        self.first(sql, values, read)?.ok_or_else(|| RegistryError::without_answer(self.name))
     }
 
     /// Whether a statement selects anything.
@@ -149,7 +131,7 @@ impl<'r> Session<'r> {
         match self.engine {
             Engine::Sqlite(connection) => {
                 let moment = connection.unchecked_transaction();
-                Ok(Moment::Sqlite(moment.map_err(|e| sqlite::error(self.name, &e))?))
+                Ok(Moment::Sqlite(moment.map_err(|e| sqlite::error(self.name, e))?))
             }
             #[cfg(feature = "postgres")]
             Engine::Postgres(link) => Ok(Moment::Postgres(link.moment(self.name)?)),

@@ -114,6 +114,17 @@ pub(in crate::registry) enum Kind {
     Blob,
 }
 
+/// A table, as both databases show it.
+#[derive(Debug)]
+pub(in crate::registry) struct Table {
+    /// Its name.
+    pub(in crate::registry) name: &'static str,
+    /// Its columns.
+    pub(in crate::registry) columns: &'static [(&'static str, Kind)],
+    /// What its rows are sorted by.
+    pub(in crate::registry) order: &'static str,
+}
+
 /// A row that a statement has selected.
 #[derive(Debug)]
 pub(in crate::registry) struct Fetched<'a> {
@@ -203,10 +214,8 @@ impl<'a> Fetched<'a> {
 
     /// That a column is not what the schema says: somebody else has written it.
     pub(in crate::registry) fn strange(&self, column: usize) -> RegistryError {
-        RegistryError::Damaged {
-            path: self.name.display().to_string(),
-            message: format!("the column {column} of a row has an unexpected value"),
-        }
+        let reason = format!("the column {column} of a row has an unexpected value");
+        RegistryError::damaged(self.name, reason)
     }
 }
 

@@ -2,22 +2,15 @@
 
 use time::OffsetDateTime;
 
+use super::log::{append, head};
 #[cfg(feature = "postgres")]
 use super::postgres;
-use super::session::{Engine, Entry, Session, Table};
+use super::session::{Engine, Session};
 use super::sqlite;
-use super::value::Value;
+use super::turn::{Entry, Turn};
+use super::value::{Table, Value};
+use crate::registry::Result;
 use crate::registry::new_row::NewRow;
-use crate::registry::{Result, audit};
-
-/// Who writes beside us while a change is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::registry) enum Turn {
-    /// Nobody, from the beginning on: what is read is what the change is made on.
-    Alone,
-    /// Others, until the audit log is written to: the database's own rules have to be enough for what is read.
-    Shared,
-}
 
 /// A change in the making: one transaction, which is taken back unless it is committed.
 #[derive(Debug)]
@@ -68,7 +61,7 @@ impl<'r> Work<'r> {
         detail: &serde_json::Value,
     ) -> Result<i64> {
         match &self.transaction {
-            Transaction::Sqlite(_) => audit::append(self, now, action, detail),
+            Transaction::Sqlite(_) => append(self, now, action, detail),
             #[cfg(feature = "postgres")]
             Transaction::Postgres(open) => open.append(now.unix_timestamp(), action, detail),
         }
@@ -87,7 +80,7 @@ impl<'r> Work<'r> {
     ) -> Result<i64> {
         match &self.transaction {
             Transaction::Sqlite(transaction) => {
-                let (last, _) = audit::head(self)?;
+                let (last, _) = head(self)?;
                 let own = last + i64::try_from(before.len()).unwrap_or(0) + 1;
                 sqlite::insert(transaction, self.name, own, rows)?;
                 for (action, detail) in before {
@@ -129,7 +122,7 @@ impl<'r> Work<'r> {
     pub(in crate::registry) fn commit(self) -> Result<()> {
         match self.transaction {
             Transaction::Sqlite(transaction) => {
-                transaction.commit().map_err(|e| sqlite::error(self.session.name, &e))
+                transaction.commit().map_err(|e| sqlite::error(self.session.name, e))
             }
             #[cfg(feature = "postgres")]
             Transaction::Postgres(open) => open.commit(),

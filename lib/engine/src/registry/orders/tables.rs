@@ -1,6 +1,6 @@
 //! The rows of orders, and digests of what they say.
 
-use crate::registry::audit;
+use crate::registry::hashes;
 
 fn optional(text: Option<&str>) -> Vec<u8> {
     text.map_or(Vec::new(), |t| [b"+", t.as_bytes()].concat())
@@ -18,7 +18,7 @@ pub(super) struct OrderRow<'a> {
 
 impl OrderRow<'_> {
     pub(super) fn digest(&self) -> [u8; 32] {
-        audit::digest(&[
+        hashes::digest(&[
             self.name.as_bytes(),
             &optional(self.customer),
             self.ca.as_bytes(),
@@ -40,7 +40,7 @@ pub(super) struct DeviceRow<'a> {
 
 impl DeviceRow<'_> {
     pub(super) fn digest(&self) -> [u8; 32] {
-        audit::digest(&[
+        hashes::digest(&[
             &self.position.to_be_bytes(),
             self.client_id.as_bytes(),
             self.folded_id.as_bytes(),
@@ -62,7 +62,7 @@ pub(super) struct StepRow<'a> {
 
 impl StepRow<'_> {
     pub(super) fn digest(&self) -> [u8; 32] {
-        audit::digest(&[
+        hashes::digest(&[
             &self.of_order.to_be_bytes(),
             &self.position.to_be_bytes(),
             self.step.as_bytes(),
@@ -80,7 +80,7 @@ pub(super) struct Running([u8; 32]);
 
 impl Running {
     pub(super) fn add(&mut self, digest: &[u8; 32]) {
-        self.0 = audit::digest(&[&self.0, digest]);
+        self.0 = hashes::digest(&[&self.0, digest]);
     }
 
     pub(super) fn hex(&self) -> String {

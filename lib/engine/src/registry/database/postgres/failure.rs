@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use postgres::error::SqlState;
 
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Underlying};
 use crate::registry::RegistryError;
 
 /// Whether the connection is lost, or the server is about to end it: another one may do.
@@ -36,16 +36,18 @@ fn has_io(e: &postgres::Error) -> bool {
 }
 
 /// What an error means for the registry.
-pub(super) fn error(name: &Path, e: &postgres::Error) -> RegistryError {
+pub(super) fn error(name: &Path, e: postgres::Error) -> RegistryError {
     let path = name.display().to_string();
-    let Some(db) = e.as_db_error() else {
-        return match is_lost(e) {
-            true => RegistryError::Unreachable { path, message: sentence(e) },
-            false => RegistryError::Database { path, message: sentence(e) },
+    let Some(db) = e.as_db_error().cloned() else {
+        let (is_lost, reason) = (is_lost(&e), Underlying::worded(sentence(&e), e));
+        return match is_lost {
+            true => RegistryError::Unreachable { path, reason },
+            false => RegistryError::Database { path, reason },
         };
     };
-    let code = db.code();
-    let is = |known: &[&SqlState]| known.contains(&code);
+    let code = db.code().clone();
+    let is = |known: &[&SqlState]| known.contains(&&code);
+    let reason = Underlying::worded(db.message().to_owned(), db);
     match () {
         () if is(&[
             &SqlState::UNIQUE_VIOLATION,
@@ -58,10 +60,10 @@ pub(super) fn error(name: &Path, e: &postgres::Error) -> RegistryError {
         () if is(&[&SqlState::DISK_FULL]) => RegistryError::NoSpace(path),
         () if is(&[&SqlState::READ_ONLY_SQL_TRANSACTION]) => RegistryError::ReadOnly(path),
         () if is(&[&SqlState::INSUFFICIENT_PRIVILEGE]) => {
-            RegistryError::NotAllowed { path, message: db.message().to_owned() }
+            RegistryError::NotAllowed { path, reason }
         }
         () if is(&[&SqlState::DATA_CORRUPTED, &SqlState::INDEX_CORRUPTED]) => {
-            RegistryError::Damaged { path, message: db.message().to_owned() }
+            RegistryError::Damaged { path, reason }
         }
         () if is(&[
             &SqlState::INVALID_PASSWORD,
@@ -69,10 +71,10 @@ pub(super) fn error(name: &Path, e: &postgres::Error) -> RegistryError {
             &SqlState::INVALID_CATALOG_NAME,
         ]) =>
         {
-            RegistryError::Refused { path, message: db.message().to_owned() }
+            RegistryError::Refused { path, reason }
         }
-        () if is_lost(e) => RegistryError::Unreachable { path, message: db.message().to_owned() },
-        () => RegistryError::Database { path, message: db.message().to_owned() },
+        () if is_lost(&e) => RegistryError::Unreachable { path, reason },
+        () => RegistryError::Database { path, reason },
     }
 }
 

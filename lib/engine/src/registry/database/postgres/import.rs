@@ -8,8 +8,7 @@ use postgres::types::{ToSql, Type};
 
 use super::work::{Chunk, Open, issuer};
 use crate::registry::Result;
-use crate::registry::database::Table;
-use crate::registry::database::value::{Kind, Value};
+use crate::registry::database::value::{Kind, Table, Value};
 
 /// The last of what an import sets right: the head of the log, and the numbers of rows to come.
 const END: &str = "

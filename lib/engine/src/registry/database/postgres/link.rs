@@ -46,7 +46,8 @@ pub(in crate::registry) struct Links {
 }
 
 impl Links {
-    pub(super) fn new(address: Address) -> Self {
+    /// None yet; each thread connects when it asks.
+    pub(in crate::registry) fn new(address: Address) -> Self {
         Self { address: Arc::new(address), of_threads: ThreadLocal::new() }
     }
 
@@ -104,11 +105,11 @@ impl Link {
                     // A server that is going down takes connections that it does not keep.
                     let end = *given_up.get_or_insert_with(|| Instant::now() + PATIENCE);
                     if Instant::now() > end {
-                        return Err(error(name, &e));
+                        return Err(error(name, e));
                     }
                     std::thread::sleep(PAUSES.0);
                 }
-                Err(e) => return Err(error(name, &e)),
+                Err(e) => return Err(error(name, e)),
             }
         }
     }
@@ -142,7 +143,7 @@ impl Link {
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(PAUSES.1);
                 }
-                Err(e) => return Err(error(name, &e)),
+                Err(e) => return Err(error(name, e)),
             }
         }
     }
@@ -222,8 +223,8 @@ impl Link {
     }
 
     fn nested(&self, name: &Path) -> RegistryError {
-        let message = "a transaction is open in this thread already".to_owned();
-        RegistryError::Database { path: name.display().to_string(), message }
+        let reason = "a transaction is open in this thread already".into();
+        RegistryError::Database { path: name.display().to_string(), reason }
     }
 
     /// Begins a transaction that changes something.

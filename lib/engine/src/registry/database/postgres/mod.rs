@@ -26,6 +26,7 @@ mod tls;
 mod work;
 
 pub(in crate::registry) use link::{Link, Links, ReadMoment};
+pub(in crate::registry) use opening::{create_if_missing, version};
 pub(in crate::registry) use work::Open;
 
 pub use address::{Address, Surroundings};

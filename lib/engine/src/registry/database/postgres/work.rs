@@ -12,8 +12,9 @@ use postgres::{Client, SimpleQueryMessage};
 use super::failure::is_lost;
 use super::link::Link;
 use crate::crypto::{fill_random, hex};
+use crate::failure::Underlying;
+use crate::registry::database::turn::{Entry, Turn};
 use crate::registry::database::value::Value;
-use crate::registry::database::{Entry, Turn};
 use crate::registry::new_row::NewRow;
 use crate::registry::{RegistryError, Result};
 
@@ -60,7 +61,7 @@ impl Chunk {
         let mut id = [0; 16];
         let failed = |e: crate::crypto::CryptoError| RegistryError::Database {
             path: "random numbers".to_owned(),
-            message: e.to_string(),
+            reason: Underlying::of(e),
         };
         fill_random(&mut id).map_err(failed)?;
         id[6] = id[6] & 0x0f | 0x40;
@@ -186,8 +187,8 @@ impl<'r> Open<'r> {
                         Ok(())
                     }
                     _ => {
-                        let message = "the database has taken the change back".to_owned();
-                        Err(RegistryError::Database { path: path(), message })
+                        let reason = "the database has taken the change back".into();
+                        Err(RegistryError::Database { path: path(), reason })
                     }
                 }
             }

@@ -5,7 +5,6 @@
 //! next new one, so there are never more than there were threads at one time.
 
 use std::path::Path;
-use std::sync::atomic::AtomicI64;
 
 use rusqlite::{Connection, OpenFlags};
 use thread_local::ThreadLocal;
@@ -14,9 +13,7 @@ use super::error;
 use super::opening::set_up;
 use super::reading::{Way, connect};
 use crate::files::FileId;
-use crate::registry::database::Session;
-use crate::registry::renames::last_row;
-use crate::registry::{Database, Registry, RegistryError, Result};
+use crate::registry::{RegistryError, Result};
 
 /// SQLite's page cache of a thread that comes later, in KiB as a negative number: what SQLite itself chooses.
 const CACHE: i64 = -2_000;
@@ -30,13 +27,20 @@ pub(in crate::registry) struct Connections {
 }
 
 impl Connections {
+    /// Those of a file whose first one was made just now.
+    pub(in crate::registry) fn over(connection: Connection, path: &Path) -> Self {
+        let of_threads = ThreadLocal::new();
+        of_threads.get_or(|| connection);
+        Self { of_threads, file: FileId::of(path) }
+    }
+
     /// The connection of this thread.
     pub(in crate::registry) fn of_thread(&self, path: &Path, way: Way) -> Result<&Connection> {
         self.of_threads.get_or_try(|| {
             self.check_in_place(path)?;
             match way {
                 Way::Written => {
-                    let fail = |e: rusqlite::Error| error(path, &e);
+                    let fail = |e: rusqlite::Error| error(path, e);
                     // Without the flag that makes a file: an empty registry is not this one.
                     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
                     let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
@@ -48,42 +52,12 @@ impl Connections {
         })
     }
 
-    fn check_in_place(&self, path: &Path) -> Result<()> {
+    /// Refuses a file that was moved away or replaced, as by a backup, since it was opened: what would be recorded
+    /// now would be lost.
+    pub(in crate::registry) fn check_in_place(&self, path: &Path) -> Result<()> {
         match self.file == FileId::of(path) {
             true => Ok(()),
             false => Err(RegistryError::Exchanged(path.display().to_string())),
-        }
-    }
-}
-
-impl Registry {
-    /// A registry whose first connection was made just now.
-    pub(super) fn over(connection: Connection, path: &Path, way: Way) -> Self {
-        let names_until = AtomicI64::new(last_row(&Session::sqlite(&connection, path)));
-        let of_threads = ThreadLocal::new();
-        of_threads.get_or(|| connection);
-        let connections = Connections { of_threads, file: FileId::of(path) };
-        let database = Database::Sqlite(connections, way);
-        Self { database, path: path.to_owned(), names_until }
-    }
-
-    /// Refuses a registry whose file was moved away or replaced, as by a backup, since it was opened: what would
-    /// be recorded now would be lost.
-    pub(crate) fn check_in_place(&self) -> Result<()> {
-        match &self.database {
-            Database::Sqlite(connections, _) => connections.check_in_place(&self.path),
-            #[cfg(feature = "postgres")]
-            Database::Postgres(_) => Ok(()),
-        }
-    }
-
-    /// The connection of this thread to its file.
-    #[cfg(test)]
-    pub(in crate::registry) fn connection(&self) -> Result<&Connection> {
-        match &self.database {
-            Database::Sqlite(connections, way) => connections.of_thread(&self.path, *way),
-            #[cfg(feature = "postgres")]
-            Database::Postgres(_) => panic!("not in a file"),
         }
     }
 }

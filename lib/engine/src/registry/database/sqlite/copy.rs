@@ -7,34 +7,22 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use super::error;
-use super::reading::{Way, check_schema, connect};
 use super::statements::BUSY_TIMEOUT;
-use crate::registry::{Registry, Result};
+use crate::registry::Result;
 
 /// Between two attempts that SQLite does not wait for.
 const PAUSE: Duration = Duration::from_millis(10);
 
-impl Registry {
-    /// Closes a file that nobody else has open, so that it is one file without a log.
-    #[cfg(feature = "postgres")]
-    pub(in crate::registry) fn close_file(self) -> Result<()> {
-        let path = self.path.clone();
-        drop(self);
-        without_log(Connection::open(&path).map_err(|e| error(&path, &e))?, &path)
-    }
-
-    /// Opens a copy that is one file and that nobody writes to. Nothing is made beside it.
-    pub fn open_copy(path: &Path) -> Result<Self> {
-        let connection = connect(path, Way::File)?;
-        check_schema(&connection, path)?;
-        Ok(Self::over(connection, path, Way::File))
-    }
+/// Closes a file that nobody else has open, so that it is one file without a log.
+#[cfg(feature = "postgres")]
+pub(in crate::registry) fn close_file(path: &Path) -> Result<()> {
+    without_log(Connection::open(path).map_err(|e| error(path, e))?, path)
 }
 
 /// SQLite's own online backup into an empty file that is there: SQLite would make one with the mode of the umask. The
 /// copy is one file without a log.
 pub(in crate::registry) fn copy_file(connection: &Connection, path: &Path) -> Result<()> {
-    let fail = |e: rusqlite::Error| error(path, &e);
+    let fail = |e: rusqlite::Error| error(path, e);
     let mut copy = Connection::open(path).map_err(fail)?;
     let given_up = Instant::now() + BUSY_TIMEOUT;
     let backup = Backup::new(connection, &mut copy).map_err(fail)?;
@@ -57,7 +45,7 @@ pub(in crate::registry) fn copy_file(connection: &Connection, path: &Path) -> Re
 
 /// Turns the log of a file that nobody else has open into none.
 fn without_log(copy: Connection, path: &Path) -> Result<()> {
-    let fail = |e: rusqlite::Error| error(path, &e);
+    let fail = |e: rusqlite::Error| error(path, e);
     copy.pragma_update(None, "journal_mode", "DELETE").map_err(fail)?;
     copy.close().map_err(|(_, e)| fail(e))
 }

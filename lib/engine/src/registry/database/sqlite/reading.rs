@@ -7,13 +7,12 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
-use time::OffsetDateTime;
 
 use super::error;
 use super::schema::{APPLICATION, VERSION};
 use super::statements::{BUSY_TIMEOUT, CACHE, STATEMENTS};
 use crate::files;
-use crate::registry::{Database, Registry, RegistryError, Result};
+use crate::registry::{RegistryError, Result};
 
 /// SQLite's way to the file system without locks: nobody can hold one where nothing can be written.
 #[cfg(unix)]
@@ -34,70 +33,31 @@ pub(in crate::registry) enum Way {
     File,
 }
 
-impl Registry {
-    /// Opens the registry at `path` to read it. Where it can be written this is [`Registry::open`]; where
-    /// it cannot, nothing is, and what would write fails with [`RegistryError::ReadOnly`].
-    ///
-    /// Errors: [`RegistryError::TooOld`] for one of a former version that cannot be brought up there.
-    pub fn open_to_read(path: &Path, now: OffsetDateTime) -> Result<Self> {
-        let (log, index) = (log_of(path), index_of(path));
-        let there = [log.as_path(), index.as_path()].into_iter().filter(|file| file.exists());
-        if files::is_folder_writable(path) && there.chain([path]).all(files::is_writable) {
-            return Self::open(path, now);
-        }
-        let has_log = files::len(&log).is_some_and(|bytes| bytes > 0);
-        let ways: &[Way] = match (has_log, index.exists()) {
-            (false, _) => &[Way::File],
-            (true, true) => &[Way::Shared, Way::Alone, Way::File],
-            (true, false) => &[Way::Alone, Way::File],
-        };
-        let read = |way: Way| -> Result<Self> {
-            let connection = connect(path, way)?;
-            check_schema(&connection, path)?;
-            Ok(Self::over(connection, path, way))
-        };
-        let mut last = RegistryError::ReadOnly(path.display().to_string());
-        for way in ways {
-            match read(*way) {
-                // Another way may do.
-                Err(e @ (RegistryError::Database { .. } | RegistryError::ReadOnly(_))) => last = e,
-                done => return done,
-            }
-        }
-        Err(last)
+/// The ways to open a registry that is to be read, the best one first: it is written where it can be.
+pub(in crate::registry) fn ways(path: &Path) -> &'static [Way] {
+    let (log, index) = (log_of(path), index_of(path));
+    let there = [log.as_path(), index.as_path()].into_iter().filter(|file| file.exists());
+    if files::is_folder_writable(path) && there.chain([path]).all(files::is_writable) {
+        return &[Way::Written];
     }
+    match (filled_log(path).is_some(), index.exists()) {
+        (false, _) => &[Way::File],
+        (true, true) => &[Way::Shared, Way::Alone, Way::File],
+        (true, false) => &[Way::Alone, Way::File],
+    }
+}
 
-    /// Whether nothing can be written to it.
-    pub fn is_read_only(&self) -> bool {
-        match &self.database {
-            Database::Sqlite(_, way) => *way != Way::Written,
-            #[cfg(feature = "postgres")]
-            Database::Postgres(_) => false,
-        }
-    }
+/// The log of a registry, if there is something in it.
+pub(in crate::registry) fn filled_log(path: &Path) -> Option<PathBuf> {
+    let log = log_of(path);
+    let has_log = files::len(&log).is_some_and(|bytes| bytes > 0);
+    has_log.then_some(log)
+}
 
-    /// The log with the latest changes, if there is one that could not be read: what is told here is then
-    /// older.
-    pub fn unread_log(&self) -> Option<PathBuf> {
-        let log = log_of(&self.path);
-        let has_log = || files::len(&log).is_some_and(|bytes| bytes > 0);
-        let is_file = matches!(&self.database, Database::Sqlite(_, Way::File));
-        (is_file && has_log()).then_some(log)
-    }
-
-    /// What the database itself finds wrong with what it keeps, over a connection of its own.
-    pub(in crate::registry) fn problems(&self) -> Result<Vec<String>> {
-        match &self.database {
-            Database::Sqlite(_, way) => {
-                let way = if *way == Way::Written { Way::Shared } else { *way };
-                let connection = connect(&self.path, way)?;
-                problems_of(&connection).map_err(|e| error(&self.path, &e))
-            }
-            // Its administrator has tools for that (pg_amcheck); rows are held to their digests here.
-            #[cfg(feature = "postgres")]
-            Database::Postgres(_) => Ok(Vec::new()),
-        }
-    }
+/// What SQLite itself finds wrong with what it keeps, over a connection of its own.
+pub(in crate::registry) fn problems(path: &Path, way: Way) -> Result<Vec<String>> {
+    let way = if way == Way::Written { Way::Shared } else { way };
+    problems_of(&connect(path, way)?).map_err(|e| error(path, e))
 }
 
 /// What SQLite finds wrong with the file.
@@ -125,8 +85,8 @@ fn index_of(path: &Path) -> PathBuf {
 }
 
 /// Opens the file to read it.
-pub(super) fn connect(path: &Path, way: Way) -> Result<Connection> {
-    let fail = |e: rusqlite::Error| error(path, &e);
+pub(in crate::registry) fn connect(path: &Path, way: Way) -> Result<Connection> {
+    let fail = |e: rusqlite::Error| error(path, e);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match way {
         Way::Written | Way::Shared => Connection::open_with_flags(path, flags),
@@ -151,11 +111,11 @@ pub(super) fn connect(path: &Path, way: Way) -> Result<Connection> {
 }
 
 /// Refuses what is not a registry of this version.
-pub(super) fn check_schema(connection: &Connection, path: &Path) -> Result<()> {
+pub(in crate::registry) fn check_schema(connection: &Connection, path: &Path) -> Result<()> {
     let name = || path.display().to_string();
     let pragma = |name: &str| -> Result<i64> {
         let value = connection.pragma_query_value(None, name, |row| row.get(0));
-        value.map_err(|e| error(path, &e))
+        value.map_err(|e| error(path, e))
     };
     match (pragma("application_id")?, pragma("user_version")?) {
         (APPLICATION, VERSION) => Ok(()),
@@ -169,7 +129,10 @@ pub(super) fn check_schema(connection: &Connection, path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use time::OffsetDateTime;
+
     use super::*;
+    use crate::registry::Registry;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 

@@ -8,6 +8,7 @@ use rusqlite::{
     params_from_iter,
 };
 
+use crate::failure::Underlying;
 use crate::files;
 use crate::registry::database::value::{Fetched, Value};
 use crate::registry::new_row::NewRow;
@@ -29,7 +30,7 @@ pub(in crate::registry) fn begin<'c>(
     path: &Path,
 ) -> Result<Transaction<'c>> {
     Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
-        .map_err(|e| error(path, &e))
+        .map_err(|e| error(path, e))
 }
 
 pub(in crate::registry::database) fn execute(
@@ -47,7 +48,7 @@ pub(in crate::registry::database) fn first<T>(
     values: &[Value<'_>],
     read: impl FnOnce(&Fetched<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
-    let fail = |e: rusqlite::Error| error(path, &e);
+    let fail = |e: rusqlite::Error| error(path, e);
     let mut query = connection.prepare_cached(sql).map_err(fail)?;
     let found =
         query.query_row(params_from_iter(values), |row| Ok(read(&Fetched::sqlite(row, path))));
@@ -61,7 +62,7 @@ pub(in crate::registry::database) fn each<E: From<RegistryError>>(
     values: &[Value<'_>],
     visit: &mut dyn FnMut(&Fetched<'_>) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    let fail = |e: rusqlite::Error| E::from(error(path, &e));
+    let fail = |e: rusqlite::Error| E::from(error(path, e));
     let mut query = connection.prepare_cached(sql).map_err(fail)?;
     let mut rows = query.query(params_from_iter(values)).map_err(fail)?;
     while let Some(row) = rows.next().map_err(fail)? {
@@ -82,7 +83,7 @@ pub(in crate::registry::database) fn insert(
     audit: i64,
     rows: &[NewRow<'_>],
 ) -> Result<()> {
-    let fail = |e: rusqlite::Error| error(path, &e);
+    let fail = |e: rusqlite::Error| error(path, e);
     let mut insert = connection.prepare_cached(INSERT).map_err(fail)?;
     for new in rows {
         let row = new.row();
@@ -113,7 +114,7 @@ pub(in crate::registry::database) fn insert(
 }
 
 /// What SQLite's errors mean. A constraint that does not hold is a conflict: another process was first.
-pub(in crate::registry) fn error(file: &Path, e: &rusqlite::Error) -> RegistryError {
+pub(in crate::registry) fn error(file: &Path, e: rusqlite::Error) -> RegistryError {
     let path = file.display().to_string();
     match e.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => RegistryError::Conflict,
@@ -130,8 +131,8 @@ pub(in crate::registry) fn error(file: &Path, e: &rusqlite::Error) -> RegistryEr
         }
         // A table or column that is not there any more is SQLITE_ERROR.
         None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
-            RegistryError::Damaged { path, message: e.to_string() }
+            RegistryError::Damaged { path, reason: Underlying::of(e) }
         }
-        _ => RegistryError::Database { path, message: e.to_string() },
+        _ => RegistryError::Database { path, reason: Underlying::of(e) },
     }
 }

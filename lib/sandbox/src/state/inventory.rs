@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::super::clock::iso;
+use crate::clock::iso;
 
 /// How many events of a device are kept.
 const EVENTS: usize = 100;
@@ -53,7 +53,7 @@ struct Noted {
 
 /// What one device has made.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Inventory {
+pub(crate) struct Inventory {
     object: Option<Made>,
     children: BTreeMap<String, Child>,
     events: VecDeque<Event>,
@@ -62,20 +62,20 @@ pub(in super::super) struct Inventory {
 
 impl Inventory {
     /// Makes the device's object; false if it is there.
-    pub(super) fn create(&mut self, name: &str, kind: &str, at: OffsetDateTime) -> bool {
+    pub(crate) fn create(&mut self, name: &str, kind: &str, at: OffsetDateTime) -> bool {
         let new = self.object.is_none();
         self.object.get_or_insert_with(|| made(name, kind, at));
         new
     }
 
     /// The identifiers of the children of the device, or of a child.
-    pub(super) fn children_of(&self, parent: Option<&str>) -> Vec<&str> {
+    pub(crate) fn children_of(&self, parent: Option<&str>) -> Vec<&str> {
         let children = self.children.iter().filter(|(_, child)| child.parent.as_deref() == parent);
         children.map(|(id, _)| id.as_str()).collect()
     }
 
     /// Notes a message: where it came from, a child or a topic, and what it says.
-    pub(super) fn note(&mut self, source: &str, text: &str, at: OffsetDateTime) {
+    pub(crate) fn note(&mut self, source: &str, text: &str, at: OffsetDateTime) {
         if self.noted.len() == NOTED {
             self.noted.pop_front();
         }
@@ -84,7 +84,7 @@ impl Inventory {
     }
 
     /// Makes a child, if it is not there.
-    pub(super) fn add_child(
+    pub(crate) fn add_child(
         &mut self,
         parent: Option<&str>,
         id: &str,
@@ -96,16 +96,16 @@ impl Inventory {
     }
 
     /// Whether the device has made its object.
-    pub(in super::super) fn has_object(&self) -> bool {
+    pub(crate) fn has_object(&self) -> bool {
         self.object.is_some()
     }
 
-    pub(super) fn has_child(&self, id: &str) -> bool {
+    pub(crate) fn has_child(&self, id: &str) -> bool {
         self.children.contains_key(id)
     }
 
     /// Adds an event of the device or of a child.
-    pub(super) fn add_event(&mut self, source: &str, kind: &str, text: &str, at: OffsetDateTime) {
+    pub(crate) fn add_event(&mut self, source: &str, kind: &str, text: &str, at: OffsetDateTime) {
         if self.events.len() == EVENTS {
             self.events.pop_front();
         }
@@ -114,7 +114,7 @@ impl Inventory {
     }
 
     /// Its `object`, `children`, `events` and other `messages`.
-    pub(in super::super) fn view(&self) -> Value {
+    pub(crate) fn view(&self) -> Value {
         let child = |(id, child): (&String, &Child)| {
             let mut view = child.made.view();
             view["id"] = id.as_str().into();

@@ -6,15 +6,14 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::super::clock::iso;
-use super::admit::Guest;
-use super::protocol::Protocol;
+use super::guest::{Guest, Protocol};
+use crate::clock::iso;
 
 /// How much is kept of the last message, in characters.
 const SHOWN: usize = 120;
 
 /// What a connection is asked to do.
-pub(in super::super) enum Request {
+pub(crate) enum Request {
     /// End: another connection of the device came.
     MakeRoom,
     /// End, for that reason.
@@ -42,7 +41,7 @@ struct Entry {
 
 /// The connections, by tenant and device.
 #[derive(Default)]
-pub(in super::super) struct Online {
+pub(crate) struct Online {
     entries: BTreeMap<(String, String), Entry>,
     tickets: u64,
 }
@@ -53,7 +52,7 @@ fn key(guest: &Guest) -> (String, String) {
 
 impl Online {
     /// Adds a connection; an earlier one of the same device has to end. Returns its ticket.
-    pub(super) fn enter(
+    pub(crate) fn enter(
         &mut self,
         guest: &Guest,
         protocol: Protocol,
@@ -80,7 +79,7 @@ impl Online {
     }
 
     /// Removes a connection, unless another one has taken its place.
-    pub(super) fn leave(&mut self, guest: &Guest, ticket: u64) {
+    pub(crate) fn leave(&mut self, guest: &Guest, ticket: u64) {
         if self.own(guest, ticket).is_some() {
             self.entries.remove(&key(guest));
         }
@@ -91,7 +90,7 @@ impl Online {
     }
 
     /// Notes the topics of a connection.
-    pub(super) fn subscribed<'a>(
+    pub(crate) fn subscribed<'a>(
         &mut self,
         guest: &Guest,
         ticket: u64,
@@ -103,7 +102,7 @@ impl Online {
     }
 
     /// Notes a message.
-    pub(super) fn said(&mut self, guest: &Guest, ticket: u64, topic: &str, message: &[u8]) {
+    pub(crate) fn said(&mut self, guest: &Guest, ticket: u64, topic: &str, message: &[u8]) {
         if let Some(entry) = self.own(guest, ticket) {
             let text = format!("{topic} {}", String::from_utf8_lossy(message));
             entry.last = Some(text.trim().chars().take(SHOWN).collect());
@@ -112,7 +111,7 @@ impl Online {
     }
 
     /// Ends the connections that an uploaded certificate of a tenant lets in.
-    pub(in super::super) fn end_by(&self, tenant: &str, fingerprint: &str) {
+    pub(crate) fn end_by(&self, tenant: &str, fingerprint: &str) {
         let of = |guest: &Guest| guest.tenant == tenant && guest.by.as_deref() == Some(fingerprint);
         for entry in self.entries.values().filter(|entry| of(&entry.guest)) {
             // If nobody is there to read it, that connection has just ended.
@@ -121,19 +120,19 @@ impl Online {
     }
 
     /// Ends the connection of a device.
-    pub(in super::super) fn end_of(&self, tenant: &str, device: &str, reason: &'static str) {
+    pub(crate) fn end_of(&self, tenant: &str, device: &str, reason: &'static str) {
         if let Some(entry) = self.entries.get(&(tenant.to_owned(), device.to_owned())) {
             let _ = entry.requests.send(Request::End(reason));
         }
     }
 
     /// Whether a device is connected.
-    pub(in super::super) fn has(&self, tenant: &str, device: &str) -> bool {
+    pub(crate) fn has(&self, tenant: &str, device: &str) -> bool {
         self.entries.contains_key(&(tenant.to_owned(), device.to_owned()))
     }
 
     /// Sends to a device that is connected and has subscribed to the topic; whether it is.
-    pub(in super::super) fn deliver(
+    pub(crate) fn deliver(
         &self,
         tenant: &str,
         device: &str,
@@ -148,12 +147,12 @@ impl Online {
     }
 
     /// How many are connected.
-    pub(in super::super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// The connections, for people and tests.
-    pub(in super::super) fn view(&self, most: usize) -> Vec<Value> {
+    pub(crate) fn view(&self, most: usize) -> Vec<Value> {
         let view = |entry: &Entry| {
             json!({
                 "tenant": entry.guest.tenant, "device": entry.guest.device,
