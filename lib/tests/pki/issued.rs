@@ -146,7 +146,8 @@ fn requests_are_refused_as_device_sign_refuses_them() {
     let space = refused(pki, "gw 1", &good);
     assert!(space.contains("gw 1"), "{space}");
     // Ids and keys that others have: `a` was issued by the run.
-    assert!(refused(pki, "A", &good).contains("has a live certificate already"));
+    assert!(refused(pki, "a", &good).contains("has a live certificate already"));
+    assert!(refused(pki, "A", &good).contains("only the case of its letters is different"));
     signed(pki, "gw-1", &good).unwrap();
     assert_eq!(
         refused(pki, "gw-9", &good),

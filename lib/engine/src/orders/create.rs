@@ -83,20 +83,17 @@ fn refuse_faults(registry: &Registry, list: &ListFile) -> Result {
     let mut faults: BadRows = list.faults().clone();
     let mut standings = registry.standings()?;
     list.each(|device| -> Result {
-        match standings.of(&device.id)? {
-            Standing::Unknown => {
-                new_ids::fault(&device).into_iter().for_each(|fault| faults.add(fault));
-            }
-            Standing::Twin => faults.add(BadRow::twin(&device)),
-            Standing::Server => faults.add(BadRow::server(&device)),
-            Standing::Live | Standing::Former => {}
-        }
-        if let Some(order) = registry.open_order_of(&device.id)? {
-            let message = format!("{} is in the order {order:?} already", device.named());
-            let hint = Hint::say("leave it out of the list")
-                .then(Hint::run("or take that order back", Task::TakeOrderBack { name: order }));
-            faults.add(BadRow::of(&device, message, Some(hint)));
-        }
+        // One fault for each row.
+        let fault = match registry.open_order_of(&device.id)? {
+            Some(order) => Some(ordered_already(&device, order)),
+            None => match standings.of(&device.id)? {
+                Standing::Unknown => new_ids::fault(&device),
+                Standing::Twin => Some(BadRow::twin(&device)),
+                Standing::Server => Some(BadRow::server(&device)),
+                Standing::Live | Standing::Former => None,
+            },
+        };
+        fault.into_iter().for_each(|fault| faults.add(fault));
         Ok(())
     })?;
     if faults.count == 0 {
@@ -105,6 +102,13 @@ fn refuse_faults(registry: &Registry, list: &ListFile) -> Result {
     let total = list.devices() + list.faults().count;
     faults.first.sort_by_key(|fault| fault.line);
     Err(ListError::Rows { faults, total }.into())
+}
+
+fn ordered_already(device: &Device, order: String) -> BadRow {
+    let message = format!("{} is in the order {order:?} already", device.named());
+    let hint = Hint::say("leave it out of the list")
+        .then(Hint::run("or take that order back", Task::TakeOrderBack { name: order }));
+    BadRow::of(device, message, Some(hint))
 }
 
 fn check_name(name: &str) -> Result {
