@@ -26,7 +26,7 @@ use crate::csr::Request;
 use crate::failure::{Failure, Hint, Setting};
 use crate::files;
 use crate::list::{BadRow, Device, DeviceKey, DeviceList};
-use crate::pki::{Pki, id_of};
+use crate::pki::{Pki, has_twin, id_of};
 use crate::read;
 
 /// The contents of a file with one request or several.
@@ -221,6 +221,9 @@ impl Intake<'_> {
         }
         if let Some(owner) = self.taken.insert(spki.to_vec(), id.clone()) {
             return refused(shared(&device, &format!("{:?}", owner.as_str())));
+        }
+        if has_twin(self.pki.registry(), id)? {
+            return refused(BadRow::twin(&device));
         }
         let live = self.pki.registry().live_device(id)?;
         if let (Some(live), Existing::Skip) = (&live, self.planner.job.existing) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use postgres::error::SqlState;
 
+use crate::crypto::tls_words;
 use crate::failure::{Failure, Fault, Hint, Underlying};
 use crate::registry::RegistryError;
 
@@ -83,6 +84,9 @@ fn sentence(e: &postgres::Error) -> String {
     let mut text = e.to_string();
     let mut source = e.source();
     while let Some(e) = source {
+        if let Some(tls) = tls_of(e) {
+            return format!("{text}: {}", tls_words(tls));
+        }
         let more = e.to_string();
         if !text.contains(&more) {
             text = format!("{text}: {more}");
@@ -90,6 +94,12 @@ fn sentence(e: &postgres::Error) -> String {
         source = e.source();
     }
     text
+}
+
+/// The fault of a handshake, whose own words are for programmers.
+fn tls_of<'e>(e: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    let inner = e.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    e.downcast_ref().or_else(|| inner?.downcast_ref())
 }
 
 /// What is wrong with the address of a server.
