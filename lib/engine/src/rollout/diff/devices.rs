@@ -196,31 +196,44 @@ impl Look<'_> {
         };
         self.opened += usize::from(folder.with_keystores);
         for other in folder.look(record, &mut self.stores) {
+            let remedy = other.sign.is_change().then_some(other.remedy);
             let found = self.differs(other.key, other.what).values(other.old, other.new);
-            self.note(at, id, found.by(other.remedy));
+            self.note(at, id, Finding { sign: other.sign, remedy, ..found });
         }
     }
 
-    fn tell(self, held: &mut Held) {
-        held.findings = self.differences.into_values().collect();
-        held.differing = self.differing.into_iter().collect();
+    /// Which of the files were looked at, in words.
+    fn of_files(&self) -> String {
+        let kinds = &self.spec.devices.bundle;
+        let keystores = kinds.iter().any(|kind| kind.is_store() && !kind.is_truststore());
+        let mut files = Vec::new();
+        if kinds.iter().any(|kind| !kind.is_store()) {
+            files.push("certificates, chains and keys as PEM".to_owned());
+        }
+        if kinds.iter().any(|kind| kind.is_truststore()) {
+            files.push("truststores".to_owned());
+        }
+        if keystores && self.opened < self.looked {
+            files.push(format!("keystores of {} of them", self.opened));
+        } else if keystores {
+            files.push("keystores".to_owned());
+        }
+        format!(", and their files: {}", files.join(", "))
+    }
+
+    fn tell(mut self, held: &mut Held) {
+        held.findings = std::mem::take(&mut self.differences).into_values().collect();
+        held.differing = self.differing.drain().collect();
         held.differing.sort_unstable();
         if self.looked == 0 {
             return;
         }
-        let wanted = &self.spec.devices;
-        let keystores =
-            |kind: &crate::provision::bundle::Bundle| kind.is_store() && !kind.is_truststore();
-        let of_stores = match wanted.bundle.iter().any(keystores) && self.opened < self.looked {
-            true => format!(", and keystores of {} of them", self.opened),
-            false => String::new(),
-        };
         let profile = match &self.wanted {
             Some(_) => "certificates (issuer, profile, subject, validity)",
             None => "certificates (issuer, validity)",
         };
-        let detail = format!("{} looked at: {profile} and files{of_stores}", self.looked);
-        let out = wanted.out.display().to_string();
+        let detail = format!("{} looked at: {profile}{}", self.looked, self.of_files());
+        let out = self.spec.devices.out.display().to_string();
         held.findings.push(Finding {
             devices: self.looked,
             ..Finding::new(Sign::InPlace, "devices.from", out, detail)
