@@ -42,6 +42,41 @@ fn rows<'a>(said: &'a str, words: &str) -> Vec<&'a str> {
 }
 
 #[test]
+fn names_beside_the_subject_are_compared() {
+    let cli = example(&[("profile = \"device\"", "profile = \"device.toml\"")]);
+    let plain = cli.ok("profile show device");
+    let named = |uri: &str| format!("{plain}subject_alt_name = [\"URI:{uri}\"]\n");
+    cli.write("demo/device.toml", &plain);
+    cli.ok("rollout demo/rollout.toml");
+    cli.write("demo/device.toml", named("https://d.example.com/{id}"));
+    let one_row = |words: &str| {
+        let said = differs(&cli);
+        let [row] = rows(&said, "~  ")[..] else { panic!("{said}") };
+        assert!(row.contains("devices.profile") && row.contains("3 devices as before"), "{row}");
+        assert!(row.contains(words), "{row}");
+    };
+    one_row("subjectAltName: nothing -> URI:https://d.example.com/{id};");
+    let done = cli.ok("rollout demo/rollout.toml --replace-differing");
+    assert!(done.contains("3 devices issued"), "{done}");
+    // They are as they are to be: nothing is issued a second time.
+    in_place(&cli);
+    cli.write("demo/device.toml", named("urn:x:{id}"));
+    one_row("subjectAltName: URI:https://d.example.com/{id} -> URI:urn:x:{id};");
+    cli.write("demo/device.toml", &plain);
+    one_row("subjectAltName: URI:https://d.example.com/{id} -> nothing;");
+    // Of a validity that begins earlier the days are not said to be others.
+    let earlier = plain.replace("backdate_minutes = 60", "backdate_minutes = 120");
+    cli.write(
+        "demo/device.toml",
+        earlier + "subject_alt_name = [\"URI:https://d.example.com/{id}\"]\n",
+    );
+    one_row("validity: 365 days and 60 minutes -> 365 days and 120 minutes;");
+    let shorter = named("https://d.example.com/{id}").replace("= 365", "= 364");
+    cli.write("demo/device.toml", shorter);
+    one_row("validity: 365 days -> 364 days;");
+}
+
+#[test]
 fn the_files_of_each_device_are_opened() {
     let cli = example(&[("[\"pem\", \"p12\", ", "[\"pem\", \"thin-edge\", \"jks\", ")]);
     cli.ok("rollout demo/rollout.toml");

@@ -152,7 +152,7 @@ impl Look<'_> {
             if device.subject.is_none() {
                 found.extend(self.subject(layout, id, own));
             }
-            match layout.compare(own) {
+            match layout.compare(id.as_str(), own) {
                 Ok(fields) => found.extend(fields.into_iter().map(|field| {
                     self.differs("devices.profile", field.name).values(field.old, field.new)
                 })),
