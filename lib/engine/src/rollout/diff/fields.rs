@@ -191,6 +191,11 @@ pub(super) fn days(
     Some((in_full(old), in_full(new)))
 }
 
+/// That a certificate has run out, in words.
+pub(super) fn expired(own: &Certificate, now: OffsetDateTime) -> Option<String> {
+    (own.not_after < now).then(|| format!("expired on {}", own.not_after.date()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
