@@ -13,6 +13,7 @@ mod longest;
 mod outputs;
 mod pages;
 mod plan;
+mod plan_depth;
 mod plan_keys;
 mod pop;
 mod reach;

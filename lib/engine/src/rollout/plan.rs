@@ -79,7 +79,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     let list = read_list(spec)?;
     let existing = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
     let ends = ends(pki.as_ref())?;
-    let (mut steps, mut findings) = plan_cas(spec, &existing, &ends)?;
+    let (mut steps, mut findings) = plan_cas(spec, (pki.as_ref(), &existing), (&ends, now))?;
     let weak_password = weak_password(spec, &existing)?;
     for path in &spec.truststore.certificates {
         files::read(path)?;
@@ -87,7 +87,10 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     let devices = device_step(spec, &list.devices, pki.as_ref())?;
     let store = password::of_stores(spec)?;
     let mut held = match &pki {
-        Some(pki) => diff::look(spec, &list.devices, (pki, &existing), &ends, store.as_ref())?,
+        Some(pki) => {
+            let (there, dates) = ((pki, existing.as_slice()), (ends.as_slice(), now));
+            diff::look(spec, &list.devices, there, dates, store.as_ref())?
+        }
         None => Held::default(),
     };
     let at_tenant = spec.tenant.as_ref().zip(remote.client);
@@ -145,8 +148,8 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
 /// The steps and findings of passwords and CAs.
 fn plan_cas(
     spec: &Spec,
-    existing: &[Ca],
-    ends: &[OffsetDateTime],
+    (pki, existing): (Option<&Pki>, &[Ca]),
+    dates: (&[OffsetDateTime], OffsetDateTime),
 ) -> Result<(Vec<Step>, Vec<Finding>), RolloutError> {
     let (mut steps, mut findings) = password::plan(spec, existing)?;
     longest::check(spec, existing)?;
@@ -155,7 +158,8 @@ fn plan_cas(
         steps.push(ca_step(spec, ca, existing)?);
     }
     one_token(spec, existing)?;
-    findings.extend(diff::of_cas(spec, existing, ends, spec.longest_chain()?));
+    let there = (existing, pki.map(Pki::registry));
+    findings.extend(diff::of_cas(spec, there, dates, spec.longest_chain()?)?);
     Ok((steps, findings))
 }
 

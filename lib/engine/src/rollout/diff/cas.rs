@@ -4,8 +4,10 @@ use time::OffsetDateTime;
 
 use super::fields;
 use super::finding::{Finding, Remedy, Sign};
+use crate::cert::Certificate;
 use crate::key::pkcs11::KeyUri;
 use crate::pki::{Ca, KeyPlace};
+use crate::registry::{Registry, RegistryError};
 use crate::rollout::spec::{CaSpec, Spec};
 
 /// The CA that has the subject of a CA of the file, which has another name and is not made yet: in the PKI directory, or
@@ -26,13 +28,14 @@ pub(in crate::rollout) fn second_of_a_subject<'a>(
     there.map(|ca| &ca.name).or_else(above).map(String::as_str)
 }
 
-/// How the CAs compare. `ends` are the ends of all CA certificates that there ever were.
+/// How the CAs compare. `ends` are the ends of all CA certificates that there ever were; `registry` knows which are
+/// revoked.
 pub(in crate::rollout) fn compare(
     spec: &Spec,
-    existing: &[Ca],
-    ends: &[OffsetDateTime],
+    (existing, registry): (&[Ca], Option<&Registry>),
+    (ends, now): (&[OffsetDateTime], OffsetDateTime),
     longest: crate::cert::LongestChain,
-) -> Vec<Finding> {
+) -> Result<Vec<Finding>, RegistryError> {
     let mut findings = Vec::new();
     for wanted in &spec.cas {
         let under = wanted.parent.as_ref().map_or_else(String::new, |p| format!(" under {p}"));
@@ -43,6 +46,10 @@ pub(in crate::rollout) fn compare(
             continue;
         };
         let before = findings.len();
+        if let Some(registry) = registry {
+            findings.extend(revoked(wanted, found, registry)?);
+        }
+        findings.extend(expired(wanted, found, (spec, existing), now));
         findings.extend(profile(wanted, found, longest));
         findings.extend(dates(wanted, found, ends));
         findings.extend(token(wanted, found));
@@ -59,7 +66,56 @@ pub(in crate::rollout) fn compare(
         let detail = "it is not in this file, and is left as it is";
         Finding::new(Sign::InPlace, "ca.name", &ca.name, detail)
     }));
-    findings
+    Ok(findings)
+}
+
+/// That the CA, or one above it, is revoked: nothing is signed with it, and nothing that it has signed is valid.
+fn revoked(
+    wanted: &CaSpec,
+    found: &Ca,
+    registry: &Registry,
+) -> Result<Option<Finding>, RegistryError> {
+    for (at, certificate) in found.chain.iter().enumerate() {
+        let Some(revoked) = registry.revocation(certificate)? else { continue };
+        let (whose, day, reason) = (whose(at, certificate), revoked.at.date(), revoked.reason);
+        let detail = format!("{whose} was revoked on {day} ({}): it must not sign", reason.name());
+        let finding = Finding::new(Sign::Differs, "ca.name", &wanted.name, detail);
+        return Ok(Some(finding.by(Remedy::NewCa { ca: wanted.name.clone() })));
+    }
+    Ok(None)
+}
+
+/// That its certificate has run out, or one above it of which the file says nothing.
+fn expired(
+    wanted: &CaSpec,
+    found: &Ca,
+    (spec, existing): (&Spec, &[Ca]),
+    now: OffsetDateTime,
+) -> Vec<Finding> {
+    let named = |ca: &&Ca| spec.cas.iter().any(|wanted| wanted.name == ca.name);
+    let has_row =
+        |above: &Certificate| existing.iter().filter(named).any(|ca| ca.certificate() == above);
+    let chain = found.chain.iter().enumerate();
+    let told = chain.filter(|(at, certificate)| *at == 0 || !has_row(certificate));
+    told.filter_map(|(at, certificate)| {
+        let detail = format!("{} {}", whose(at, certificate), fields::expired(certificate, now)?);
+        let finding = Finding::new(Sign::Differs, "ca.name", &wanted.name, detail);
+        Some(if at == 0 { finding.by(renewal(wanted)) } else { finding })
+    })
+    .collect()
+}
+
+/// A certificate of a CA's chain by its place, in words.
+fn whose(at: usize, certificate: &Certificate) -> String {
+    match at {
+        0 => "its certificate".to_owned(),
+        _ => format!("the certificate of {} above it", certificate.subject),
+    }
+}
+
+fn renewal(wanted: &CaSpec) -> Remedy {
+    let days = wanted.days.unwrap_or(wanted.profile.validity_days);
+    Remedy::RenewCa { ca: wanted.name.clone(), days }
 }
 
 fn profile(wanted: &CaSpec, found: &Ca, longest: crate::cert::LongestChain) -> Vec<Finding> {
@@ -84,10 +140,8 @@ fn dates(wanted: &CaSpec, found: &Ca, ends: &[OffsetDateTime]) -> Option<Finding
     let (profile, own) = (&wanted.profile, found.certificate());
     let (old, new) = fields::days((profile, wanted.days), own, ends)?;
     let key = if wanted.days.is_some() { "ca.days" } else { "ca.profile" };
-    let days = wanted.days.unwrap_or(profile.validity_days);
-    let remedy = Remedy::RenewCa { ca: wanted.name.clone(), days };
     let found = Finding::new(Sign::Differs, key, &wanted.name, "validity");
-    Some(found.values(old, new).by(remedy))
+    Some(found.values(old, new).by(renewal(wanted)))
 }
 
 /// Where the key is, and where the file wants it. That a key is in a file, not in a token, is an error before this.

@@ -22,6 +22,9 @@ use crate::secret::Password;
 /// Keystores are opened for so many devices, spread evenly over the list: each takes milliseconds.
 const KEYSTORES: usize = 64;
 
+/// What is said of certificates that have run out, before it is known which was the first.
+const EXPIRED: &str = "their certificates have expired";
+
 /// What is there of the devices.
 #[derive(Debug, Default)]
 pub(in crate::rollout) struct Held {
@@ -40,7 +43,7 @@ pub(in crate::rollout) fn look(
     spec: &Spec,
     devices: &[Device],
     (pki, existing): (&Pki, &[Ca]),
-    ends: &[OffsetDateTime],
+    (ends, now): (&[OffsetDateTime], OffsetDateTime),
     store_password: Option<&Password>,
 ) -> Result<Held, RolloutError> {
     let positions: HashMap<String, usize> =
@@ -50,10 +53,12 @@ pub(in crate::rollout) fn look(
         total: devices.len(),
         existing,
         ends,
+        now,
         wanted: wanted(spec, existing)?,
         stores: Stores::new(store_password, Trusted::of(spec, existing)?),
         out: std::path::absolute(&spec.devices.out).unwrap_or_else(|_| spec.devices.out.clone()),
         differences: BTreeMap::new(),
+        first_end: None,
         differing: HashSet::new(),
         looked: 0,
         opened: 0,
@@ -95,10 +100,14 @@ struct Look<'a> {
     total: usize,
     existing: &'a [Ca],
     ends: &'a [OffsetDateTime],
+    now: OffsetDateTime,
     wanted: Option<Wanted<'a>>,
     stores: Stores<'a>,
     out: std::path::PathBuf,
-    differences: BTreeMap<Which, Finding>,
+    /// With the place in the list of the device that was counted last: its files may all say the same.
+    differences: BTreeMap<Which, (Finding, usize)>,
+    /// When the first certificate ended of those that have run out.
+    first_end: Option<OffsetDateTime>,
     differing: HashSet<usize>,
     looked: usize,
     opened: usize,
@@ -117,7 +126,10 @@ impl Look<'_> {
         }
         let key = (new.key.clone(), new.detail.clone());
         let which = (keyed(&key.0), format!("{} {:?} {:?}", key.1, new.old, new.new));
-        self.differences.entry(which).or_insert(new).count(id.as_str());
+        let (finding, last) = self.differences.entry(which).or_insert((new, usize::MAX));
+        if std::mem::replace(last, at) != at {
+            finding.count(id.as_str());
+        }
     }
 
     fn differs(&self, key: &'static str, what: impl Into<String>) -> Finding {
@@ -148,11 +160,16 @@ impl Look<'_> {
     fn certificate(&mut self, at: usize, device: &Device, id: &DeviceId, own: &Certificate) {
         let wanted = &self.spec.devices;
         let mut found = Vec::new();
+        if own.not_after < self.now {
+            let first = self.first_end.map_or(own.not_after, |first| first.min(own.not_after));
+            self.first_end = Some(first);
+            found.push(self.differs("devices.from", EXPIRED));
+        }
         if let Some(layout) = &self.wanted {
             if device.subject.is_none() {
                 found.extend(self.subject(layout, id, own));
             }
-            match layout.compare(own) {
+            match layout.compare(id.as_str(), own) {
                 Ok(fields) => found.extend(fields.into_iter().map(|field| {
                     self.differs("devices.profile", field.name).values(field.old, field.new)
                 })),
@@ -196,31 +213,52 @@ impl Look<'_> {
         };
         self.opened += usize::from(folder.with_keystores);
         for other in folder.look(record, &mut self.stores) {
+            let remedy = other.sign.is_change().then_some(other.remedy);
             let found = self.differs(other.key, other.what).values(other.old, other.new);
-            self.note(at, id, found.by(other.remedy));
+            self.note(at, id, Finding { sign: other.sign, remedy, ..found });
         }
     }
 
-    fn tell(self, held: &mut Held) {
-        held.findings = self.differences.into_values().collect();
-        held.differing = self.differing.into_iter().collect();
+    /// Which of the files were looked at, in words.
+    fn of_files(&self) -> String {
+        let kinds = &self.spec.devices.bundle;
+        let keystores = kinds.iter().any(|kind| kind.is_store() && !kind.is_truststore());
+        let mut files = Vec::new();
+        if kinds.iter().any(|kind| !kind.is_store()) {
+            files.push("certificates, chains and keys as PEM".to_owned());
+        }
+        if kinds.iter().any(|kind| kind.is_truststore()) {
+            files.push("truststores".to_owned());
+        }
+        if keystores && self.opened < self.looked {
+            files.push(format!("keystores of {} of them", self.opened));
+        } else if keystores {
+            files.push("keystores".to_owned());
+        }
+        format!(", and their files: {}", files.join(", "))
+    }
+
+    fn tell(mut self, held: &mut Held) {
+        let differences = std::mem::take(&mut self.differences);
+        held.findings = differences.into_values().map(|(finding, _)| finding).collect();
+        for finding in held.findings.iter_mut().filter(|finding| finding.detail == EXPIRED) {
+            let first = self.first_end.map_or_else(String::new, |end| end.date().to_string());
+            finding.detail = match finding.devices {
+                1 => format!("its certificate expired on {first}"),
+                _ => format!("{EXPIRED}, the first on {first}"),
+            };
+        }
+        held.differing = self.differing.drain().collect();
         held.differing.sort_unstable();
         if self.looked == 0 {
             return;
         }
-        let wanted = &self.spec.devices;
-        let keystores =
-            |kind: &crate::provision::bundle::Bundle| kind.is_store() && !kind.is_truststore();
-        let of_stores = match wanted.bundle.iter().any(keystores) && self.opened < self.looked {
-            true => format!(", and keystores of {} of them", self.opened),
-            false => String::new(),
-        };
         let profile = match &self.wanted {
             Some(_) => "certificates (issuer, profile, subject, validity)",
             None => "certificates (issuer, validity)",
         };
-        let detail = format!("{} looked at: {profile} and files{of_stores}", self.looked);
-        let out = wanted.out.display().to_string();
+        let detail = format!("{} looked at: {profile}{}", self.looked, self.of_files());
+        let out = self.spec.devices.out.display().to_string();
         held.findings.push(Finding {
             devices: self.looked,
             ..Finding::new(Sign::InPlace, "devices.from", out, detail)
@@ -230,7 +268,8 @@ impl Look<'_> {
 
 /// The keys that devices are compared by, in the order of the file.
 fn keyed(key: &str) -> &'static str {
-    const KEYS: [&str; 9] = [
+    const KEYS: [&str; 10] = [
+        "devices.from",
         "devices.ca",
         "devices.profile",
         "devices.subject",

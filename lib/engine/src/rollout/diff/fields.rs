@@ -96,10 +96,11 @@ impl<'a> Wanted<'a> {
         Name::from_der(&self.subject.fill(id).ok()?).ok()
     }
 
-    /// The fields of a device's certificate that would be made otherwise.
+    /// The fields of the certificate of the device `id` that would be made otherwise. In its names beside the subject
+    /// the id is written `{id}`, as in the profile: so what is alike in many devices is told once.
     ///
     /// Errors: why it cannot be compared, in words.
-    pub(super) fn compare(&self, own: &Certificate) -> Result<Vec<Field>, String> {
+    pub(super) fn compare(&self, id: &str, own: &Certificate) -> Result<Vec<Field>, String> {
         let words = |e: IssueError| e.to_string();
         let key = own.public_key.as_ref().map_err(ToString::to_string)?;
         let signer = Unsigned(self.key);
@@ -111,12 +112,18 @@ impl<'a> Wanted<'a> {
         let issuer = Issuer::new(self.issuer, &signer, at).map_err(words)?;
         let template = Template::new(self.profile, validity, None, &issuer).map_err(words)?;
         let serial = Serial::from_octets(own.serial.bytes());
-        let made = template.issue(own.subject.der(), key, serial).map_err(words)?;
+        let names = self.profile.extensions.alt_names_of(id).map_err(|e| e.to_string())?;
+        let made = template.issue_named(own.subject.der(), &names, key, serial).map_err(words)?;
         let wanted = Certificate::from_der(&made.der).map_err(|e| e.to_string())?;
         let mut fields = fields(self.profile, &wanted, own);
         if !own.issuer.matches(&self.issuer.subject) {
             // That it is another CA's is told once.
             fields.retain(|field| field.name != "authorityKeyIdentifier");
+        }
+        for field in fields.iter_mut().filter(|field| field.name == "subjectAltName") {
+            for said in [&mut field.old, &mut field.new].into_iter().flatten() {
+                *said = said.replace(id, "{id}");
+            }
         }
         Ok(fields)
     }
@@ -166,12 +173,65 @@ pub(super) fn days(
     if found == usual + before || is_shortened {
         return None;
     }
-    let words = |span: Duration, from: Duration| match (span - from).whole_days() {
+    let days = |span: Duration| match span.whole_days() {
         1 => "1 day".to_owned(),
         days => format!("{days} days"),
     };
-    let (old, new) = (words(found, before), words(usual + before, before));
-    // The days are the same: it begins earlier or later before its issuing.
-    let minutes = |span: Duration| format!("{} minutes", span.whole_minutes());
-    Some(if old == new { (minutes(found), minutes(usual + before)) } else { (old, new) })
+    // How much earlier it begins than it was issued is no part of the days that people ask for.
+    let is_as_early = (found - before).whole_seconds() % Duration::DAY.whole_seconds() == 0;
+    let less = if is_as_early { before } else { Duration::ZERO };
+    let (old, new) = (found - less, usual + before - less);
+    if days(old) != days(new) {
+        return Some((days(old), days(new)));
+    }
+    let in_full = |span: Duration| {
+        let rest = (span - Duration::days(span.whole_days())).whole_minutes();
+        format!("{} and {rest} {}", days(span), if rest == 1 { "minute" } else { "minutes" })
+    };
+    Some((in_full(old), in_full(new)))
+}
+
+/// That a certificate has run out, in words.
+pub(super) fn expired(own: &Certificate, now: OffsetDateTime) -> Option<String> {
+    (own.not_after < now).then(|| format!("expired on {}", own.not_after.date()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(profile: &Profile, days: Option<u32>, found: Duration) -> Option<(String, String)> {
+        let start = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
+        let name = Name::parse("CN=gw-1").unwrap();
+        let key = crate::key::PrivateKey::generate(KeyType::EcP256).unwrap();
+        let root = Profile::built_in("root").unwrap().with_key(KeyType::EcP256).unwrap();
+        let order = Order {
+            profile: &root,
+            subject: &name,
+            public_key: key.public_key(),
+            serial: Serial::random().unwrap(),
+            validity: Validity { not_before: start, not_after: start + found, issued: start },
+            path_length: None,
+        };
+        let own = issue::self_sign(&order, &key).unwrap();
+        super::days((profile, days), &own, &[])
+    }
+
+    #[test]
+    fn days_are_those_that_were_asked_for() {
+        let profile = Profile::built_in("device").unwrap();
+        let said = |days, found| said(&profile, days, found);
+        let hour = Duration::HOUR;
+        let words = |old: &str, new: &str| Some((old.to_owned(), new.to_owned()));
+        assert_eq!(said(None, Duration::days(365) + hour), None);
+        assert_eq!(said(Some(1), Duration::days(365) + hour), words("365 days", "1 day"));
+        // Another backdating: neither less than the whole is, nor more.
+        let longer = "365 days and 60 minutes";
+        let found = Duration::days(365) + hour * 2;
+        assert_eq!(said(None, found), words("365 days and 120 minutes", longer));
+        let found = Duration::days(365) + Duration::MINUTE;
+        assert_eq!(said(None, found), words("365 days and 1 minute", longer));
+        assert_eq!(said(Some(100), found), words("365 days", "100 days"));
+        assert_eq!(said(None, Duration::days(365)), words("365 days and 0 minutes", longer));
+    }
 }

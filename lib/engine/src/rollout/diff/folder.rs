@@ -2,18 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-use super::finding::Remedy;
+use super::finding::{Remedy, Sign};
 use super::stores::Stores;
 use crate::cert::Certificate;
 use crate::files;
-use crate::provision::bundle::Bundle;
+use crate::key::{PrivateKey, read::is_encrypted};
+use crate::provision::bundle::{Bundle, THIN_EDGE_CHAIN, THIN_EDGE_KEY};
 use crate::registry::Record;
+use crate::secret::SecretBytes;
 
 /// The files of a bundle that hold a whole chain as PEM.
-const CHAINS: [&str; 2] = ["chain.pem", "tedge-certificate.pem"];
+const CHAINS: [&str; 2] = ["chain.pem", THIN_EDGE_CHAIN];
 
-/// Something that is not as the file wants it.
+/// The file of a bundle that holds the device's certificate alone.
+const CERTIFICATE: &str = "cert.pem";
+
+/// The files of a bundle that hold the private key as PEM.
+const KEYS: [&str; 2] = ["key.pem", THIN_EDGE_KEY];
+
+/// What is said of files that hold the certificate of another device, or a former one.
+const ANOTHER: &str = "their files hold another certificate than their live one";
+
+/// Something that is not as the file wants it, or was not looked at.
 pub(super) struct Other {
+    pub(super) sign: Sign,
     pub(super) key: &'static str,
     pub(super) what: String,
     pub(super) old: Option<String>,
@@ -23,7 +35,14 @@ pub(super) struct Other {
 
 impl Other {
     fn new(key: &'static str, what: impl Into<String>) -> Self {
-        Self { key, what: what.into(), old: None, new: None, remedy: Remedy::Replace }
+        let (sign, remedy) = (Sign::Differs, Remedy::Replace);
+        Self { sign, key, what: what.into(), old: None, new: None, remedy }
+    }
+
+    /// Something that nobody can look at here.
+    fn unseen(name: &str, reason: &str) -> Self {
+        let what = format!("{name} was not looked at: {reason}");
+        Self { sign: Sign::NotLookedAt, ..Self::new("devices.bundle", what) }
     }
 
     fn values(self, old: impl Into<Option<String>>, new: impl Into<Option<String>>) -> Self {
@@ -51,8 +70,11 @@ impl Folder<'_> {
             return vec![self.elsewhere(record)];
         }
         let mut found = self.kinds();
-        for name in CHAINS {
-            found.extend(self.chain_in(name));
+        for name in CHAINS.into_iter().chain([CERTIFICATE]) {
+            found.extend(self.certificates_in(name));
+        }
+        for name in KEYS {
+            found.extend(self.key_in(name));
         }
         let mut unopened = None;
         for kind in self.bundle.iter().filter(|kind| kind.is_store()) {
@@ -69,9 +91,8 @@ impl Folder<'_> {
             }
         }
         if let Some(reason) = unopened {
-            found.push(
-                Other::new("passwords.store", "it does not open the stores").values(reason, None),
-            );
+            let what = format!("it does not open the stores ({reason})");
+            found.push(Other::new("passwords.store", what));
         }
         found
     }
@@ -117,20 +138,45 @@ impl Folder<'_> {
         found
     }
 
-    fn chain_in(&self, name: &str) -> Option<Other> {
+    fn certificates_in(&self, name: &str) -> Option<Other> {
         let path = self.dir.join(name);
         if !path.exists() {
             return None;
         }
-        let problem = |what: String| Some(Other::new("devices.bundle", format!("{name}: {what}")));
         let bytes = match files::read_small(&path) {
             Ok(bytes) => bytes,
-            Err(e) => return problem(e.to_string()),
+            Err(e) => return Some(Other::unseen(name, &files::reason(&e.source))),
         };
         match Certificate::all_from_pem_or_der(&bytes) {
-            Err(e) => problem(e.to_string()),
-            Ok(chain) => self.judge(&chain),
+            Err(e) => Some(Other::new("devices.bundle", format!("{name}: {e}"))),
+            Ok(all) if name != CERTIFICATE => self.judge(&all),
+            Ok(all) => {
+                let is_own = all.first() == self.chain.first();
+                (!is_own).then(|| Other::new("devices.bundle", ANOTHER))
+            }
         }
+    }
+
+    /// Is the key in a file that of the live certificate?
+    fn key_in(&self, name: &str) -> Option<Other> {
+        let path = self.dir.join(name);
+        if !path.exists() {
+            return None;
+        }
+        let bytes = match files::read_small(&path) {
+            Ok(bytes) => SecretBytes::new(bytes),
+            Err(e) => return Some(Other::unseen(name, &files::reason(&e.source))),
+        };
+        if is_encrypted(bytes.expose()) {
+            return Some(Other::unseen(name, "it is encrypted"));
+        }
+        let key = match PrivateKey::read(bytes.expose(), None) {
+            Ok(key) => key,
+            Err(e) => return Some(Other::new("devices.bundle", format!("{name}: {e}"))),
+        };
+        let is_own = self.chain.first().is_some_and(|own| own.spki == key.public_key().spki());
+        let what = || format!("the key in {name} is not that of their live certificate");
+        (!is_own).then(|| Other::new("devices.bundle", what()))
     }
 
     fn judge(&self, chain: &[Certificate]) -> Option<Other> {
@@ -138,8 +184,7 @@ impl Folder<'_> {
             return None;
         }
         if chain.first() != self.chain.first() {
-            let what = "their files hold another certificate than their live one";
-            return Some(Other::new("devices.bundle", what));
+            return Some(Other::new("devices.bundle", ANOTHER));
         }
         let remedy = Remedy::Refresh { out: self.out.to_owned() };
         let what = "the chain in their files is not the present one of their CA";
@@ -153,9 +198,9 @@ impl Folder<'_> {
         stores: &mut Stores<'_>,
     ) -> Result<Vec<Other>, String> {
         if !stores.has_password() {
-            return Err("there is no password".to_owned());
+            return Err("there is no password yet".to_owned());
         }
-        let bytes = files::read_small(path).map_err(|e| e.to_string())?;
+        let bytes = files::read_small(path).map_err(|e| files::reason(&e.source))?;
         if !kind.is_truststore() {
             return Ok(self.judge(&stores.keystore(&bytes)?).into_iter().collect());
         }

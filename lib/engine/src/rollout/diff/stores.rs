@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::cert::Certificate;
 use crate::crypto::sha256;
 use crate::files;
+use crate::key::PrivateKey;
 use crate::pki::Ca;
 use crate::read;
 use crate::rollout::RolloutError;
@@ -14,6 +15,9 @@ use crate::store::{self, Entry, EntryKind};
 
 /// A certificate that is too many or missing: the key of the file, what is there, what is wanted.
 type Difference = (&'static str, Option<String>, Option<String>);
+
+/// So many hex digits of a fingerprint tell certificates of one subject apart.
+const SHORT: usize = 16;
 
 /// What truststores are to hold.
 pub(super) struct Trusted {
@@ -46,7 +50,18 @@ impl Trusted {
 
     /// What a truststore has too much or lacks: the key of the file, what is there, what is wanted.
     fn differs(&self, there: &[Certificate]) -> Vec<Difference> {
-        let subject = |cert: &Certificate| Some(cert.subject.to_string());
+        let subject = |cert: &Certificate| {
+            let mut all = self.certificates.iter().map(|(wanted, _)| wanted).chain(there);
+            let is_like = |other: &Certificate| other != cert && other.subject == cert.subject;
+            Some(match all.any(is_like) {
+                false => cert.subject.to_string(),
+                // Two of one subject: a renewed one, or another CA of that name.
+                true => {
+                    let print = &cert.fingerprint_sha256()[..SHORT];
+                    format!("{} (SHA-256 {print}…)", cert.subject)
+                }
+            })
+        };
         let mut found = Vec::new();
         for (cert, key) in &self.certificates {
             if !there.contains(cert) {
@@ -103,16 +118,19 @@ impl<'a> Stores<'a> {
         }
     }
 
-    /// The chain of the key in a keystore.
+    /// The chain of the key in a keystore, if the key is that of its first certificate; else nothing.
     ///
     /// Errors: why it cannot be opened.
     pub(super) fn keystore(&self, bytes: &[u8]) -> Result<Vec<Certificate>, String> {
         let chain = |kind| match kind {
-            EntryKind::Key { chain, .. } => Some(chain),
+            EntryKind::Key { pkcs8, chain } => Some((pkcs8, chain)),
             _ => None,
         };
-        let chain = self.open(bytes)?.into_iter().find_map(chain);
-        chain.ok_or_else(|| "it holds no key that the password opens".to_owned())
+        let found = self.open(bytes)?.into_iter().find_map(chain);
+        let (key, chain) = found.ok_or("it holds no key that the password opens")?;
+        let key = PrivateKey::from_pkcs8(key.expose()).map_err(|e| e.to_string())?;
+        let is_its_key = |own: &Certificate| own.spki == key.public_key().spki();
+        Ok(if chain.first().is_some_and(is_its_key) { chain } else { Vec::new() })
     }
 
     fn open(&self, bytes: &[u8]) -> Result<Vec<EntryKind>, String> {
