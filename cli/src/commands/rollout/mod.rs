@@ -107,10 +107,14 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
 /// The rollout's file, with what the command line says besides.
 fn spec(args: &RolloutArgs, file: &Path) -> Result<Spec> {
     let names = Spec::tenants_of(file)?;
-    let which = match args.tenant.given_tenant() {
+    let on_line = args.tenant.tenant_on_line();
+    // In a rehearsal variables say nothing of the tenant.
+    let given = if args.sandbox { on_line } else { args.tenant.given_tenant() };
+    let which = match given {
         // An id of a tenant, as at other commands, unless it is a name of the file.
         Some(name) if names.iter().any(|known| known == name) => Which::Named(name),
-        Some(name) if names.len() > 1 && !args.local => Which::Named(name),
+        // What a variable says is an id, as for all other commands.
+        Some(name) if names.len() > 1 && on_line.is_some() && !args.local => Which::Named(name),
         _ if args.local => Which::NoneOfSeveral,
         _ => Which::TheOnly,
     };

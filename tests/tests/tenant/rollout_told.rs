@@ -1,0 +1,92 @@
+//! What a rollout says of what it leaves: at which host it works, what its page says of differences, and the commands that
+//! would apply them, which are typed here as they are printed.
+
+use std::process::{Command, Output};
+
+use c8y_pki_tests::at_tenant::AtTenant;
+use c8y_pki_tests::cli::{Cli, PASSWORD, binary};
+use serde_json::Value;
+
+const FILE: &str = "demo/rollout.toml";
+
+/// The embedded example with sections for tenants and three devices, in `demo`.
+fn example(sections: &str) -> Cli {
+    let cli = Cli::new();
+    let text = cli.ok("profile show rollout.toml");
+    let (file, _) = text.split_once("# [tenant]").expect("a tenant in the example");
+    cli.write(FILE, format!("{file}{sections}"));
+    cli.write("demo/devices.csv", "id,name\ngw-0,Zero\ngw-1,One\ngw-2,Two\n");
+    cli
+}
+
+fn edit(cli: &Cli, from: &str, to: &str) {
+    let text = cli.text(FILE);
+    assert!(text.contains(from), "no {from:?} in {text}");
+    cli.write(FILE, text.replace(from, to));
+}
+
+/// Types a command as it is printed.
+fn typed(cli: &Cli, command: &str) -> Output {
+    let bin = binary().parent().expect("a directory").display().to_string();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).current_dir(cli.path("")).env("PATH", path);
+    shell.env_remove("C8Y_PKI_DIR").output().expect("a shell")
+}
+
+fn typed_well(cli: &Cli, command: &str) {
+    let output = typed(cli, command);
+    assert!(output.status.success(), "{command}: {output:?}");
+}
+
+/// The command that the plan prints for a key and a name that contains some text.
+fn command_of(cli: &Cli, key: &str, name: &str) -> String {
+    let plan = cli.run("rollout demo/rollout.toml --plan --local --json").expect(0).json();
+    let rows = plan["findings"].as_array().expect("rows");
+    let is_it = |row: &&Value| {
+        row["key"] == key && row["name"].as_str().is_some_and(|text| text.contains(name))
+    };
+    let commands = rows.iter().filter(is_it).filter_map(|row| row["command"].as_str());
+    commands.last().unwrap_or_else(|| panic!("no command for {key}: {plan:#}")).to_owned()
+}
+
+#[test]
+fn a_named_section_is_never_done_at_another_host() {
+    let cli = example("");
+    let at = AtTenant::new(cli);
+    let url = at.sandbox.url();
+    let sections = format!(
+        "[tenant.production]\nhost = \"https://127.0.0.1:2\"\ncas = [\"line-7\"]\n[tenant.staging]\nhost = \
+         \"{url}\"\ncas = [\"line-7\"]\n"
+    );
+    at.cli.write(FILE, at.cli.text(FILE) + &sections);
+    for line in ["--tenant production --plan", "--tenant production"] {
+        let refused = at.run(&format!("rollout {FILE} {line}")).expect(2);
+        let words = format!(
+            "[tenant.production] has the host https://127.0.0.1:2, but C8Y_HOST says {url}"
+        );
+        assert!(refused.error().contains(&words), "{refused:?}");
+    }
+    // A context is left over as easily.
+    at.cli.ok(&format!("context add box --host {url} --user admin --cacert sandbox-ca.pem"));
+    let password = [("C8Y_PASSWORD", PASSWORD)];
+    let line = format!("rollout {FILE} --tenant production --plan --context box");
+    let refused = at.cli.run_with(&line, &password, b"").expect(2);
+    assert!(refused.error().contains("but the context says"), "{refused:?}");
+    assert!(at.list("trusted_certificates").is_empty() && !at.cli.path("demo/pki").exists());
+
+    // What the command line says is meant, and told; and the same host is no other.
+    let told = at.run(&format!("rollout {FILE} --tenant production --plan --host {url}")).expect(0);
+    assert!(
+        told.stderr.contains("--host counts") && told.stdout.contains("+  tenant.cas"),
+        "{told:?}"
+    );
+    at.ok(&format!("rollout {FILE} --tenant staging --plan"));
+
+    // A rehearsal is not at the tenant of a variable, and the sandbox's own variables do not choose a section.
+    let id = [("C8Y_TENANT", "t1001")];
+    let several = at.cli.run_with(&format!("rollout {FILE} --sandbox"), &id, b"").expect(2);
+    assert!(several.error().contains("has several tenants"), "{several:?}");
+    let line = format!("rollout {FILE} --sandbox --tenant staging --connect=1");
+    at.cli.run_with(&line, &id, b"").expect(0);
+}
