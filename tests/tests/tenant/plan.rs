@@ -53,7 +53,8 @@ fn a_renamed_ca_is_no_second_one() {
     let before = cli.snapshot("demo");
     let said = cli.fails(2, "rollout demo/rollout.toml");
     assert!(
-        said.contains("`c8y-pki ca rename line-7 line-8`") && said.contains("--new-ca"),
+        said.contains("`c8y-pki --pki demo/pki ca rename line-7 line-8`")
+            && said.contains("--new-ca"),
         "{said}"
     );
     assert!(before == cli.snapshot("demo"));

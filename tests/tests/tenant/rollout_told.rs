@@ -90,3 +90,61 @@ fn a_named_section_is_never_done_at_another_host() {
     let line = format!("rollout {FILE} --sandbox --tenant staging --connect=1");
     at.cli.run_with(&line, &id, b"").expect(0);
 }
+
+#[test]
+fn directories_are_moved_as_printed_whatever_is_there_already() {
+    let cli = example("");
+    cli.ok("rollout demo/rollout.toml");
+    let keys = cli.snapshot("demo/out/devices");
+    edit(&cli, "out = \"out/devices\"", "out = \"out/the other\"");
+    cli.ok("rollout demo/rollout.toml");
+    assert!(!cli.path("demo/out/the other").exists(), "a directory for nothing");
+    typed_well(&cli, &command_of(&cli, "devices.out", ""));
+    cli.run("rollout demo/rollout.toml --plan --exit-code").expect(0);
+    assert_eq!(cli.snapshot("demo/out/the other").len(), keys.len());
+
+    // Another device was made there in the meantime, and the command of before is typed.
+    edit(&cli, "out = \"out/the other\"", "out = \"out/third\"");
+    let command = command_of(&cli, "devices.out", "");
+    cli.write("demo/devices.csv", "id,name\ngw-0,Zero\ngw-1,One\ngw-2,Two\ngw-3,Three\n");
+    cli.ok("rollout demo/rollout.toml");
+    assert_eq!(cli.names("demo/out/third"), ["gw-3"]);
+    typed_well(&cli, &command);
+    assert_eq!(cli.names("demo/out/third"), ["gw-0", "gw-1", "gw-2", "gw-3"]);
+    cli.run("rollout demo/rollout.toml --plan --exit-code").expect(0);
+    // A second time nothing is there to be moved, and nothing is lost.
+    typed(&cli, &command);
+    cli.run("rollout demo/rollout.toml --plan --exit-code").expect(0);
+}
+
+#[test]
+fn commands_are_typed_as_they_are_printed() {
+    let cli = example("");
+    cli.ok("rollout demo/rollout.toml");
+    for subject in [
+        "CN=Example Line 7,O=Example GmbH,C=DE\"",
+        "CN=Example Edge Server CA,O=Example GmbH,C=DE\"",
+    ] {
+        edit(&cli, subject, &format!("{subject}\ndays = 100"));
+    }
+    for ca in ["line-7", "edge"] {
+        typed_well(&cli, &command_of(&cli, "ca.days", ca));
+    }
+    let plan = cli.ok("rollout demo/rollout.toml --plan");
+    assert!(!plan.contains("~  ca.days"), "{plan}");
+    typed_well(&cli, &command_of(&cli, "devices.ca", ""));
+    let plan = cli.ok("rollout demo/rollout.toml --plan");
+    assert!(!plan.contains("~  devices.ca"), "{plan}");
+
+    edit(&cli, "\"edge\"", "\"edgy\"");
+    let said = cli.fails(2, "rollout demo/rollout.toml");
+    let command = said.split('`').find(|words| words.starts_with("c8y-pki ")).expect("a command");
+    typed_well(&cli, command);
+    cli.ok("rollout demo/rollout.toml --plan");
+
+    // The key that leads to another directory is named, and no option that a rollout does not have.
+    edit(&cli, "pki = \"pki\"", "pki = \"other\"");
+    let said = cli.run("rollout demo/rollout.toml --plan").expect(2).stderr;
+    assert!(said.contains("`pki` in demo/rollout.toml (demo/other)"), "{said}");
+    assert!(!said.contains("--out"), "{said}");
+}

@@ -1,5 +1,6 @@
 //! `rollout`: everything from one file.
 
+mod applied;
 mod args;
 mod beyond;
 mod plan;
@@ -26,6 +27,7 @@ pub(crate) use args::RolloutArgs;
 use crate::clock;
 use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
@@ -57,6 +59,9 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let out = out.beside(args.report.as_deref());
     let spec = spec(args, &file)?;
     warn_of_another_folder(pki, &spec, out);
+    if [pki, &spec.pki] != [Path::new(DEFAULT_PKI); 2] {
+        hint::work_in(&spec.pki);
+    }
     if let Some(page) = &args.report {
         check_page(page)?;
     }
@@ -65,7 +70,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let beyond = Beyond::of(args, &spec, &stop, out)?;
     if args.plan {
         let plan = planned(&spec, &beyond, out).map_err(|error| *error)?;
-        return plan::show(args, &plan, out);
+        return plan::show(args, &plan, &spec, out);
     }
     let told = || out.note("another rollout is working in this PKI directory: waiting for its end");
     let turn = Turn::take_if_there(&spec, &told, &stop)?;
@@ -232,9 +237,9 @@ fn end(
     old_ids::warn(&report.devices.old_ids, out);
     if report.pruned.as_ref().is_some_and(|pruned| pruned.revoked > 0) {
         out.note(&format!(
-            "For servers that read the CA's own list, make the next one: `c8y-pki --pki {} ca crl {}`",
-            spec.pki.display(),
-            spec.devices.ca
+            "For servers that read the CA's own list, make the next one: `{}{}`",
+            applied::of_ca(spec, &format!("ca crl {}", spec.devices.ca)),
+            applied::password_of(spec, &spec.devices.ca, "--ca-password-file")
         ));
     }
     warn_of_verdict(&report, out);

@@ -62,8 +62,7 @@ fn left(left: &[Finding], spec: &Spec) -> String {
     if left.is_empty() {
         return String::new();
     }
-    let file = spec.file.display().to_string();
-    let rows = left.iter().map(|finding| plan::row(finding, &file)).collect();
+    let rows = left.iter().map(|finding| plan::row(finding, spec)).collect();
     let what = count(left.len(), "difference");
     format!("{what} from the file, not changed:\n{}", table(&[], rows))
 }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::connect::{self, Connecting};
 use super::diff::{Finding, Sign};
 use super::error::RolloutError;
-use super::making::{make_devices, uploaded};
+use super::making::{make_devices, make_folder, uploaded};
 use super::outcome::Report;
 use super::password::{Passwords, choose};
 use super::plan::Plan;
@@ -152,6 +152,9 @@ fn make_all(
     let rest = make_devices(spec, pki, list, passwords, run, Existing::Skip)?;
     report.devices = summary::together(std::mem::take(&mut report.devices), rest);
     if !differing.is_empty() && !report.devices.stopped {
+    if plan.first_new.is_some() || !differing.is_empty() {
+        make_folder(spec)?;
+    }
         let list = DeviceList { devices: differing, ..DeviceList::default() };
         let again = Existing::Replace { revoke: false };
         let replaced = make_devices(spec, pki, list, passwords, run, again)?;
