@@ -92,6 +92,43 @@ fn a_named_section_is_never_done_at_another_host() {
 }
 
 #[test]
+fn the_page_lists_what_was_left_and_does_not_call_it_good() {
+    let cli = example("");
+    cli.ok("rollout demo/rollout.toml --report good.html");
+    assert!(cli.text("good.html").contains("<strong>Good: all 3 devices"));
+    edit(&cli, "O=Example GmbH,C=DE\"\n# One directory", "O=Other,C=DE\"\n# One directory");
+    edit(&cli, "profile = \"intermediate\"", "profile = \"classic-intermediate\"");
+    cli.ok("rollout demo/rollout.toml --report diff.html");
+    let page = cli.text("diff.html");
+    for wanted in [
+        "<code>devices.subject</code>",
+        "O=Example GmbH,C=DE → O=Other,C=DE",
+        "3 devices",
+        "<code>c8y-pki rollout demo/rollout.toml --replace-differing</code>",
+        "<code>ca.profile</code>",
+        "a CA cannot be changed",
+        "Not as the file wants it: ",
+    ] {
+        assert!(page.contains(wanted), "{wanted} is missing: {page}");
+    }
+    assert!(!page.contains("Good"), "{page}");
+}
+
+#[test]
+fn one_cause_is_one_block_for_all_devices() {
+    let at = AtTenant::new(example("[tenant]\ncas = [\"line-7\"]\n"));
+    let port = at.sandbox.mqtt_port();
+    let line = format!("rollout {FILE} --connect --mqtt-port {port} --report page.html");
+    let failed = at.run(&line).expect(1);
+    assert!(failed.stdout.contains("0 of 3 devices connect"), "{failed:?}");
+    let page = at.cli.text("page.html");
+    assert_eq!(page.matches(" failed at the step ").count(), 1, "{page}");
+    assert!(page.contains("<h3>3 devices failed at the step"), "{page}");
+    assert!(page.contains("demo/out/devices/…/truststore.p12"), "{page}");
+    assert!(page.contains("stands for the id of each device"), "{page}");
+}
+
+#[test]
 fn directories_are_moved_as_printed_whatever_is_there_already() {
     let cli = example("");
     cli.ok("rollout demo/rollout.toml");

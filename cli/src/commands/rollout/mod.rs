@@ -333,6 +333,7 @@ fn write_page(
     let run = report.as_ref().map_err(|error| &**error);
     let picture = Picture::gather(spec, run, tenant, OffsetDateTime::now_utc())?;
     let picture = picture.took(clock::since_start());
+    let picture = picture.applied_by(|finding| plan::applied(finding, spec));
     outlet::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace, out)
 }
 
