@@ -185,3 +185,44 @@ fn commands_are_typed_as_they_are_printed() {
     assert!(said.contains("`pki` in demo/rollout.toml (demo/other)"), "{said}");
     assert!(!said.contains("--out"), "{said}");
 }
+
+#[test]
+fn what_is_no_longer_in_the_file_is_told_and_stays() {
+    let at = AtTenant::new(example("[tenant]\ncas = [\"line-7\"]\n"));
+    at.ok("rollout demo/rollout.toml");
+    let text = at.cli.text(FILE);
+    let plan = |what: &str| {
+        let plan = at.run("rollout demo/rollout.toml --plan --exit-code").expect(0).stdout;
+        assert!(
+            plan.contains("Everything in the file") && plan.contains("left alone"),
+            "{what}: {plan}"
+        );
+        let done = at.ok("rollout demo/rollout.toml");
+        assert!(done.contains("Not in the file, and left alone:"), "{what}: {done}");
+        assert!(!done.contains("everything is in place"), "{what}: {done}");
+        plan
+    };
+    let (before, rest) = text.split_once("[registration]").expect("a section");
+    let (registration, tenant) = rest.split_once("[tenant]").expect("a section");
+    at.cli.write(FILE, format!("{before}[tenant]{tenant}"));
+    let without = plan("registration");
+    assert!(without.contains("-  registration.file"), "{without}");
+    assert!(
+        without.contains("demo/out/registration.csv") && without.contains("3 devices"),
+        "{without}"
+    );
+
+    at.cli.write(FILE, format!("{before}[registration]{registration}"));
+    let without = plan("tenant");
+    let place = format!("t1001@{}", at.sandbox.url().trim_start_matches("https://"));
+    assert!(without.contains("-  tenant ") && without.contains(&place), "{without}");
+    assert!(without.contains("registered there by demo/out/registration.result.csv"), "{without}");
+    assert_eq!(at.list("trusted_certificates").len(), 1);
+
+    at.cli.write(FILE, &text);
+    at.cli.ok("--pki demo/pki ca init other --subject CN=Other --ca-password-file demo/secrets/ca-password");
+    at.ok("tenant trust add demo/pki/ca/other/cert.pem");
+    let with = plan("CA");
+    assert!(with.contains("-  ca.name") && with.contains("other"), "{with}");
+    assert!(with.contains("trusted by t1001, and a CA that is not in this file"), "{with}");
+}

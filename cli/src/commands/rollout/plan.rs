@@ -98,6 +98,7 @@ fn advice(remedy: &Remedy) -> Option<String> {
         Remedy::NewCa { ca } => Some(format!(
             "a CA cannot be changed: correct the file, or add a CA of another name and subject in place of {ca}"
         )),
+        Remedy::Stays => Some("nothing to do".to_owned()),
         Remedy::Unlist => Some(
             "take them off the list, or issue them by their ids (`--existing replace`)".to_owned(),
         ),
@@ -111,15 +112,20 @@ fn end(findings: &[Finding]) -> String {
     let [missing, differs, unlisted, place, unknown] =
         [Sign::Missing, Sign::Differs, Sign::Unlisted, Sign::InPlace, Sign::NotLookedAt]
             .map(number);
-    if missing + differs + unlisted > 0 {
+    if findings.iter().any(Finding::is_change) {
         return format!(
             "Plan: {missing} to be made (+), {differs} different (~), {unlisted} no longer in the file (-), {place} \
              in place (=), {unknown} not looked at (?).\n"
         );
     }
+    let what = if unlisted == 0 { "Everything" } else { "Everything in the file" };
+    let stays = match unlisted {
+        0 => String::new(),
+        n => format!("; {n} not in it (-), and left alone"),
+    };
     match unknown {
-        0 => "Everything is in place.\n".to_owned(),
-        n => format!("Everything that was looked at is in place; {n} not looked at (?).\n"),
+        0 => format!("{what} is in place{stays}.\n"),
+        n => format!("{what} that was looked at is in place{stays}; {n} not looked at (?).\n"),
     }
 }
 
