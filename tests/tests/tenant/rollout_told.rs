@@ -46,8 +46,8 @@ fn command_of(cli: &Cli, key: &str, name: &str) -> String {
     let is_it = |row: &&Value| {
         row["key"] == key && row["name"].as_str().is_some_and(|text| text.contains(name))
     };
-    let commands = rows.iter().filter(is_it).filter_map(|row| row["command"].as_str());
-    commands.last().unwrap_or_else(|| panic!("no command for {key}: {plan:#}")).to_owned()
+    let mut commands = rows.iter().filter(is_it).filter_map(|row| row["command"].as_str());
+    commands.next().unwrap_or_else(|| panic!("no command for {key}: {plan:#}")).to_owned()
 }
 
 #[test]
