@@ -1,8 +1,33 @@
 //! Hints of the library in the words of the command line: what to do, and the command or flag that does it.
 
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
 use c8y_pki_core::failure::{
     Example, Hint, Means, Permission, Secret, Setting, SubjectField, Task,
 };
+
+use crate::render::quoted;
+
+/// The PKI directory of a rollout's file: the commands that are advised do not read the file.
+static WORKS_IN: OnceLock<PathBuf> = OnceLock::new();
+
+/// The groups of commands that work in a PKI directory.
+const IN_PKI: [&str; 5] = ["ca", "device", "order", "registry", "server"];
+
+/// Lets hints name a PKI directory, from now on.
+pub(crate) fn work_in(pki: &Path) {
+    WORKS_IN.get_or_init(|| pki.to_owned());
+}
+
+/// The option with the PKI directory, if it has to be said for this command.
+fn pki_of(command: &str) -> String {
+    let group = command.split(' ').next().unwrap_or_default();
+    match WORKS_IN.get().filter(|_| IN_PKI.contains(&group)) {
+        Some(pki) => format!("--pki {} ", quoted(&pki.display().to_string())),
+        None => String::new(),
+    }
+}
 
 /// The sentence, without its full stop. Each command and flag in it is typed as it stands.
 pub(crate) fn sentence(hint: &Hint) -> String {
@@ -16,7 +41,10 @@ pub(crate) fn sentence(hint: &Hint) -> String {
 
 fn means(by: &Means) -> String {
     match by {
-        Means::Run(task) => format!("`c8y-pki {}`", command(task)),
+        Means::Run(task) => {
+            let command = command(task);
+            format!("`c8y-pki {}{command}`", pki_of(&command))
+        }
         Means::Give(setting) => option(*setting).to_owned(),
         Means::Omit(setting) => format!("leave out {}", option(*setting)),
         Means::Provide(Secret::KeyPassword) => "--key-password-file FILE".to_owned(),

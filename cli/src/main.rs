@@ -27,6 +27,7 @@ mod progress;
 mod protocol;
 mod qr;
 mod render;
+mod said;
 mod secrets;
 mod selection;
 mod sheet;

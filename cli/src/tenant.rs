@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::context;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
+use crate::said::{Noted, Said};
 use crate::secrets::{Source, known};
 use crate::values;
 use crate::variables::variable;
@@ -27,8 +28,8 @@ const UNKNOWN_TENANT: &str = "TENANT";
 #[command(next_help_heading = "Tenant")]
 pub(crate) struct TenantArgs {
     /// Host of the tenant, e.g. acme.eu-latest.cumulocity.com
-    #[arg(long, value_name = "HOST", env = "C8Y_HOST", hide_env_values = true)]
-    host: Option<String>,
+    #[arg(long, value_name = "HOST", env = "C8Y_HOST", hide_env_values = true, value_parser = Noted)]
+    host: Option<Said>,
     #[command(flatten)]
     login: LoginArgs,
     #[command(flatten)]
@@ -40,8 +41,8 @@ pub(crate) struct TenantArgs {
 #[command(next_help_heading = "Tenant")]
 pub(crate) struct LoginArgs {
     /// The tenant's id, e.g. t12345; by default the host's
-    #[arg(long, value_name = "ID", env = "C8Y_TENANT", hide_env_values = true)]
-    tenant: Option<String>,
+    #[arg(long, value_name = "ID", env = "C8Y_TENANT", hide_env_values = true, value_parser = Noted)]
+    tenant: Option<Said>,
     #[command(flatten)]
     who: WhoArgs,
 }
@@ -117,12 +118,22 @@ impl TenantArgs {
 
     /// The host, by the option or the variable.
     pub(crate) fn given_host(&self) -> Option<&str> {
-        self.host.as_deref().filter(|host| !host.is_empty())
+        self.host.as_ref().map(Said::as_str).filter(|host| !host.is_empty())
+    }
+
+    /// The host, by the option only.
+    pub(crate) fn host_on_line(&self) -> Option<&str> {
+        self.host.as_ref().and_then(Said::on_line)
     }
 
     /// What stands for the tenant, as it was given.
     pub(crate) fn given_tenant(&self) -> Option<&str> {
         self.login.tenant()
+    }
+
+    /// The same, by the option only.
+    pub(crate) fn tenant_on_line(&self) -> Option<&str> {
+        self.login.tenant.as_ref().and_then(Said::on_line)
     }
 
     /// Whether a host, and somebody who asks, are given.
@@ -160,7 +171,7 @@ impl TenantArgs {
 impl LoginArgs {
     /// The tenant's id, if it is given; a variable that is empty gives none.
     pub(crate) fn tenant(&self) -> Option<&str> {
-        self.tenant.as_deref().filter(|id| !id.is_empty())
+        self.tenant.as_ref().map(Said::as_str).filter(|id| !id.is_empty())
     }
 
     /// What is given; nobody is asked. None without a token or a user with a password; half of it in

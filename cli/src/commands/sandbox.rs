@@ -19,7 +19,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::{Output, is_stdout};
 use crate::pace::raise_file_limit;
-use crate::render::printable;
+use crate::render::{printable, quoted};
 use crate::stop;
 
 /// How often the list of requests is looked at, to print what is new.
@@ -251,15 +251,6 @@ fn exports(sandbox: &Sandbox, ca_file: &Path) -> String {
     variables.push(("C8Y_PKI_CACERT".to_owned(), ca_file.display().to_string()));
     let line = |(name, value): &(String, String)| format!("export {name}={}\n", quoted(value));
     variables.iter().map(line).collect()
-}
-
-/// A word for a POSIX shell.
-fn quoted(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=".contains(c);
-    if !value.is_empty() && value.chars().all(plain) {
-        return value.to_owned();
-    }
-    format!("'{}'", value.replace('\'', r"'\''"))
 }
 
 /// A request in one line.

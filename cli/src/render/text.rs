@@ -113,6 +113,15 @@ pub(crate) fn printable(text: &str) -> String {
     one_line(text).into_owned()
 }
 
+/// A word for a POSIX shell.
+pub(crate) fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
 /// A line whose values may hold anything; `text` may end with its line end.
 pub(crate) fn as_line(text: &str) -> String {
     format!("{}\n", one_line(text.strip_suffix('\n').unwrap_or(text)))

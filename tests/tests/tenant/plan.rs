@@ -53,7 +53,8 @@ fn a_renamed_ca_is_no_second_one() {
     let before = cli.snapshot("demo");
     let said = cli.fails(2, "rollout demo/rollout.toml");
     assert!(
-        said.contains("`c8y-pki ca rename line-7 line-8`") && said.contains("--new-ca"),
+        said.contains("`c8y-pki --pki demo/pki ca rename line-7 line-8`")
+            && said.contains("--new-ca"),
         "{said}"
     );
     assert!(before == cli.snapshot("demo"));
@@ -159,6 +160,11 @@ fn devices_that_are_no_longer_listed_are_revoked_when_asked() {
 
     let done = at.ok("rollout demo/rollout.toml --prune --yes");
     assert!(done.contains("2 devices revoked; 2 revocations sent to the tenant."), "{done}");
+    // What a prune does not do is said before it and after it.
+    assert!(plan.stdout.contains("revoking them leaves their registration"), "{plan:?}");
+    assert!(done.contains("the tenant keeps their registration"), "{done}");
+    assert!(done.contains("The tenant keeps the devices and their registration"), "{done}");
+    assert!(done.contains("It checks revocations"), "{done}");
     assert!(!at.cli.text("demo/out/registration.csv").contains("gw-1"));
     let clean = at.run("rollout demo/rollout.toml --plan --exit-code").expect(0);
     assert!(!clean.stdout.contains("-  devices.from"), "{clean:?}");

@@ -10,7 +10,12 @@ use c8y_pki_tests::cli::Cli;
 type Row = (&'static str, &'static [(&'static str, &'static str)], i32, &'static [&'static str]);
 
 const ROWS: &[Row] = &[
-    ("pki", &[("pki = \"pki\"", "pki = \"other\"")], 2, &["is not issued, but its directory"]),
+    (
+        "pki",
+        &[("pki = \"pki\"", "pki = \"other\"")],
+        2,
+        &["is not issued, but its directory", "`pki` in demo/rollout.toml"],
+    ),
     (
         "longest_chain",
         &[("# longest_chain = 10", "longest_chain = 9")],
@@ -40,7 +45,11 @@ const ROWS: &[Row] = &[
         "ca.name",
         &[("\"line-7\"", "\"line-8\"")],
         2,
-        &["the CA \"line-7\" has already", "`c8y-pki ca rename line-7 line-8`", "--new-ca"],
+        &[
+            "the CA \"line-7\" has already",
+            "`c8y-pki --pki demo/pki ca rename line-7 line-8`",
+            "--new-ca",
+        ],
     ),
     (
         "ca.parent",
@@ -70,7 +79,11 @@ const ROWS: &[Row] = &[
             "CN=Example Line 7,O=Example GmbH,C=DE\"\ndays = 100",
         )],
         0,
-        &["~  ca.days", "-> 100 days", "`c8y-pki ca renew line-7 --days 100`"],
+        &[
+            "~  ca.days",
+            "-> 100 days",
+            "`c8y-pki --pki demo/pki ca renew line-7 --days 100 --parent-password-file demo/secrets/ca-password`",
+        ],
     ),
     ("ca.token", &[("# token = ", "token = ")], 2, &["wants it in a token"]),
     (
@@ -131,7 +144,7 @@ const ROWS: &[Row] = &[
         "devices.out",
         &[("out = \"out/devices\"", "out = \"out/elsewhere\"")],
         0,
-        &["~  devices.out", "demo/out/devices -> demo/out/elsewhere", "`mv "],
+        &["~  devices.out", "demo/out/devices -> demo/out/elsewhere", "&& mv "],
     ),
     (
         "devices.bundle",

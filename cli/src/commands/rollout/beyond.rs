@@ -7,8 +7,8 @@ use c8y_pki_engine::device::check::Check;
 use c8y_pki_engine::device::link::Target;
 use c8y_pki_engine::device::service::{self, Service};
 use c8y_pki_engine::platform::blocking::Client;
-use c8y_pki_engine::platform::{PlatformError, bare_host, features};
-use c8y_pki_engine::rollout::spec::Spec;
+use c8y_pki_engine::platform::{PlatformError, bare_host, features, host_and_port};
+use c8y_pki_engine::rollout::spec::{Spec, TenantSpec};
 use c8y_pki_engine::rollout::{Connecting, Remote};
 use time::OffsetDateTime;
 
@@ -16,6 +16,7 @@ use super::args::RolloutArgs;
 use super::rehearsal::Rehearsal;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
+use crate::variables::is_replaced;
 
 /// The tenant of a run, which may be in this process, and where devices connect to.
 pub(super) struct Beyond {
@@ -47,6 +48,7 @@ impl Beyond {
             return Ok(Self { rehearsal: None, client: None, connecting: None });
         };
         let host = tenant.host.as_deref();
+        one_host(args, tenant, out)?;
         if args.plan && !args.exit_code && !args.tenant.is_given(host)? {
             // Told in the plan.
             return Ok(Self { rehearsal: None, client: None, connecting: None });
@@ -71,6 +73,31 @@ impl Beyond {
     pub(super) fn remote(&self) -> Remote<'_> {
         Remote { client: self.client.as_ref(), connect: self.connecting.as_ref() }
     }
+}
+
+/// Refuses another host than that of a section which was asked for by its name, unless the command line names it: a
+/// variable or a context may be left from work at another tenant.
+fn one_host(args: &RolloutArgs, tenant: &TenantSpec, out: Output) -> Result<()> {
+    let (Some(section), Some(wanted), Some(given)) =
+        (&tenant.section, &tenant.host, args.tenant.given_host())
+    else {
+        return Ok(());
+    };
+    if host_and_port(wanted)? == host_and_port(given)? {
+        return Ok(());
+    }
+    if args.tenant.host_on_line().is_some() {
+        out.note(&format!("--host counts: {given}, and not {wanted} of [tenant.{section}]"));
+        return Ok(());
+    }
+    let (by, leave_out) = match is_replaced("C8Y_HOST") {
+        true => ("the context", "give --context none"),
+        false => ("C8Y_HOST", "unset C8Y_HOST"),
+    };
+    Err(Failure::usage(
+        format!("[tenant.{section}] has the host {wanted}, but {by} says {given}"),
+        format!("{leave_out} to take the file's host, or name the host that you mean: --host HOST"),
+    ))
 }
 
 /// How devices speak to the MQTT Service of a tenant.

@@ -1,5 +1,6 @@
 //! `rollout`: everything from one file.
 
+mod applied;
 mod args;
 mod beyond;
 mod plan;

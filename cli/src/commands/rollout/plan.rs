@@ -1,9 +1,11 @@
 //! `rollout --plan`: what the file wants and what is there, row by row, as text and as JSON.
 
 use c8y_pki_engine::platform::crl::Switch;
+use c8y_pki_engine::rollout::spec::Spec;
 use c8y_pki_engine::rollout::{Finding, Plan, Remedy, Sign, Step};
 use serde::Serialize;
 
+use super::applied::command;
 use super::args::RolloutArgs;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
@@ -29,9 +31,8 @@ struct Row<'a> {
 }
 
 /// Shows a plan, and ends as the arguments say.
-pub(super) fn show(args: &RolloutArgs, plan: &Plan, out: Output) -> Result {
-    let file = args.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-    let row = |finding| Row { finding, command: command(finding, &file) };
+pub(super) fn show(args: &RolloutArgs, plan: &Plan, spec: &Spec, out: Output) -> Result {
+    let row = |finding| Row { finding, command: command(finding, spec) };
     let planned = Planned {
         plan: &plan.steps,
         findings: plan.findings.iter().map(row).collect(),
@@ -39,19 +40,19 @@ pub(super) fn show(args: &RolloutArgs, plan: &Plan, out: Output) -> Result {
         revocation_check: plan.revocation_check,
     };
     out.result(&planned, |_| {
-        let rows = plan.findings.iter().map(|finding| self::row(finding, &file)).collect();
+        let rows = plan.findings.iter().map(|finding| self::row(finding, spec)).collect();
         table(&[], rows) + &end(&plan.findings) + revocation(plan.revocation_check)
     })?;
     Ok(if args.exit_code && plan.differs() { Outcome::Changes } else { Outcome::Done })
 }
 
 /// A finding as a row: its sign, the key, what it is about, and how it differs.
-pub(super) fn row(finding: &Finding, file: &str) -> Vec<String> {
+pub(super) fn row(finding: &Finding, spec: &Spec) -> Vec<String> {
     let sign = finding.sign.character().to_string();
-    vec![sign, finding.key.clone(), finding.name.clone(), words(finding, file)]
+    vec![sign, finding.key.clone(), finding.name.clone(), words(finding, spec)]
 }
 
-fn words(finding: &Finding, file: &str) -> String {
+fn words(finding: &Finding, spec: &Spec) -> String {
     let mut text = finding.detail.clone();
     let join = |text: &mut String, more: &str| {
         if !text.is_empty() && !more.is_empty() {
@@ -67,7 +68,7 @@ fn words(finding: &Finding, file: &str) -> String {
     if finding.devices > 0 && finding.sign != Sign::InPlace {
         text.push_str(&format!("; {}", devices(finding)));
     }
-    if let Some(command) = command(finding, file) {
+    if let Some(command) = command(finding, spec) {
         text.push_str(&format!("; to apply: `{command}`"));
     } else if let Some(words) = finding.remedy.as_ref().and_then(advice) {
         text.push_str(&format!("; {words}"));
@@ -85,19 +86,10 @@ fn devices(finding: &Finding) -> String {
     format!("{}{keep} ({})", count(finding.devices, "device"), ids.join(", "))
 }
 
-/// The command that would apply it, if the rollout does not do it anyway.
-fn command(finding: &Finding, file: &str) -> Option<String> {
-    Some(match finding.remedy.as_ref()? {
-        Remedy::Replace => format!("c8y-pki rollout {file} --replace-differing"),
-        Remedy::Prune => format!("c8y-pki rollout {file} --prune"),
-        Remedy::RenewCa { ca, days } => format!("c8y-pki ca renew {ca} --days {days}"),
-        Remedy::Refresh { out } => format!("c8y-pki device refresh --out {}", out.display()),
-        Remedy::Move { from, to } => format!("mv {} {}", from.display(), to.display()),
-        Remedy::Distrust { certificate } => {
-            format!("c8y-pki tenant trust remove {}", certificate.display())
-        }
-        _ => return None,
-    })
+/// The command that would apply it between backquotes, or what to do where no command does.
+pub(super) fn applied(finding: &Finding, spec: &Spec) -> Option<String> {
+    let command = command(finding, spec).map(|command| format!("`{command}`"));
+    command.or_else(|| finding.remedy.as_ref().and_then(advice))
 }
 
 /// What to do where no command does it.
@@ -106,6 +98,7 @@ fn advice(remedy: &Remedy) -> Option<String> {
         Remedy::NewCa { ca } => Some(format!(
             "a CA cannot be changed: correct the file, or add a CA of another name and subject in place of {ca}"
         )),
+        Remedy::Stays => Some("nothing to do".to_owned()),
         Remedy::Unlist => Some(
             "take them off the list, or issue them by their ids (`--existing replace`)".to_owned(),
         ),
@@ -119,15 +112,20 @@ fn end(findings: &[Finding]) -> String {
     let [missing, differs, unlisted, place, unknown] =
         [Sign::Missing, Sign::Differs, Sign::Unlisted, Sign::InPlace, Sign::NotLookedAt]
             .map(number);
-    if missing + differs + unlisted > 0 {
+    if findings.iter().any(Finding::is_change) {
         return format!(
             "Plan: {missing} to be made (+), {differs} different (~), {unlisted} no longer in the file (-), {place} \
              in place (=), {unknown} not looked at (?).\n"
         );
     }
+    let what = if unlisted == 0 { "Everything" } else { "Everything in the file" };
+    let stays = match unlisted {
+        0 => String::new(),
+        n => format!("; {n} not in it (-), and left alone"),
+    };
     match unknown {
-        0 => "Everything is in place.\n".to_owned(),
-        n => format!("Everything that was looked at is in place; {n} not looked at (?).\n"),
+        0 => format!("{what} is in place{stays}.\n"),
+        n => format!("{what} that was looked at is in place{stays}; {n} not looked at (?).\n"),
     }
 }
 

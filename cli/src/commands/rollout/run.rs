@@ -13,10 +13,11 @@ use time::OffsetDateTime;
 
 use super::args::RolloutArgs;
 use super::beyond::Beyond;
-use super::{plan, show};
+use super::{applied, plan, show};
 use crate::clock;
 use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
@@ -47,6 +48,9 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let out = out.beside(args.report.as_deref());
     let spec = spec(args, &file)?;
     warn_of_another_folder(pki, &spec, out);
+    if [pki, &spec.pki] != [Path::new(DEFAULT_PKI); 2] {
+        hint::work_in(&spec.pki);
+    }
     if let Some(page) = &args.report {
         check_page(page)?;
     }
@@ -55,7 +59,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let beyond = Beyond::of(args, &spec, &stop, out)?;
     if args.plan {
         let plan = planned(&spec, &beyond, out).map_err(|error| *error)?;
-        return plan::show(args, &plan, out);
+        return plan::show(args, &plan, &spec, out);
     }
     let told = || out.note("another rollout is working in this PKI directory: waiting for its end");
     let turn = Turn::take_if_there(&spec, &told, &stop)?;
@@ -97,10 +101,14 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
 /// The rollout's file, with what the command line says besides.
 fn spec(args: &RolloutArgs, file: &Path) -> Result<Spec> {
     let names = Spec::tenants_of(file)?;
-    let which = match args.tenant.given_tenant() {
+    let on_line = args.tenant.tenant_on_line();
+    // In a rehearsal variables say nothing of the tenant.
+    let given = if args.sandbox { on_line } else { args.tenant.given_tenant() };
+    let which = match given {
         // An id of a tenant, as at other commands, unless it is a name of the file.
         Some(name) if names.iter().any(|known| known == name) => Which::Named(name),
-        Some(name) if names.len() > 1 && !args.local => Which::Named(name),
+        // What a variable says is an id, as for all other commands.
+        Some(name) if names.len() > 1 && on_line.is_some() && !args.local => Which::Named(name),
         _ if args.local => Which::NoneOfSeveral,
         _ => Which::TheOnly,
     };
@@ -218,9 +226,9 @@ fn end(
     old_ids::warn(&report.devices.old_ids, out);
     if report.pruned.as_ref().is_some_and(|pruned| pruned.revoked > 0) {
         out.note(&format!(
-            "For servers that read the CA's own list, make the next one: `c8y-pki --pki {} ca crl {}`",
-            spec.pki.display(),
-            spec.devices.ca
+            "For servers that read the CA's own list, make the next one: `{}{}`",
+            applied::of_ca(spec, &format!("ca crl {}", spec.devices.ca)),
+            applied::password_of(spec, &spec.devices.ca, "--ca-password-file")
         ));
     }
     warn_of_verdict(&report, out);
@@ -314,6 +322,7 @@ fn write_page(
     let run = report.as_ref().map_err(|error| &**error);
     let picture = Picture::gather(spec, run, tenant, OffsetDateTime::now_utc())?;
     let picture = picture.took(clock::since_start());
+    let picture = picture.applied_by(|finding| plan::applied(finding, spec));
     outlet::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace, out)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use c8y_pki_engine::platform::crl::Switch;
 use c8y_pki_engine::rollout::spec::Spec;
 use c8y_pki_engine::rollout::{
     Action, Connected, Finding, NotConnected, Pruned, Registered, Report, Step,
@@ -28,8 +29,9 @@ pub(super) fn report(report: &Report, spec: &Spec, tenant_left_out: bool) -> Str
         }
         false => nothing_done(report, tenant_left_out),
     });
-    text.extend(report.pruned.as_ref().map(pruned));
+    text.extend(report.pruned.as_ref().map(|of| pruned(of, report.revocation_check)));
     text.push_str(&left(&report.left, spec));
+    text.push_str(&beside(&report.stays, spec));
     text.extend(report.registered.as_ref().map(registered));
     text.extend(report.connected.as_ref().map(connected));
     text.push_str(plan::revocation(report.revocation_check));
@@ -41,20 +43,30 @@ pub(super) fn report(report: &Report, spec: &Spec, tenant_left_out: bool) -> Str
 
 /// What is said where nothing was done: no more than was looked at.
 fn nothing_done(report: &Report, tenant_left_out: bool) -> String {
-    match (report.left.is_empty(), tenant_left_out) {
-        (true, false) if !report.not_looked_at.is_empty() => {
-            let unknown: Vec<&str> = report.not_looked_at.iter().map(|f| f.key.as_str()).collect();
-            let unknown = unknown.join(", ");
-            format!(
-                "Nothing to do: everything that was looked at is in place; not looked at: {unknown}.\n"
-            )
-        }
-        (true, false) => "Nothing to do: everything is in place.\n".to_owned(),
-        (true, true) => {
-            "Nothing to do: everything here is in place; the tenant was not asked.\n".to_owned()
-        }
-        (false, _) => "Nothing was done.\n".to_owned(),
+    if !report.left.is_empty() {
+        return "Nothing was done.\n".to_owned();
     }
+    let what = if report.stays.is_empty() { "everything" } else { "everything in the file" };
+    let mut text = format!("Nothing to do: {what}");
+    if tenant_left_out {
+        text.push_str(" here is in place; the tenant was not asked");
+    } else if report.not_looked_at.is_empty() {
+        text.push_str(" is in place");
+    } else {
+        let unknown: Vec<&str> = report.not_looked_at.iter().map(|f| f.key.as_str()).collect();
+        let unknown = unknown.join(", ");
+        text.push_str(&format!(" that was looked at is in place; not looked at: {unknown}"));
+    }
+    text + ".\n"
+}
+
+/// What is there and not in the file: told, and nothing to do.
+fn beside(stays: &[Finding], spec: &Spec) -> String {
+    if stays.is_empty() {
+        return String::new();
+    }
+    let rows = stays.iter().map(|finding| plan::row(finding, spec)).collect();
+    format!("Not in the file, and left alone:\n{}", table(&[], rows))
 }
 
 /// What is not as the file wants it, and stays so.
@@ -62,20 +74,28 @@ fn left(left: &[Finding], spec: &Spec) -> String {
     if left.is_empty() {
         return String::new();
     }
-    let file = spec.file.display().to_string();
-    let rows = left.iter().map(|finding| plan::row(finding, &file)).collect();
+    let rows = left.iter().map(|finding| plan::row(finding, spec)).collect();
     let what = count(left.len(), "difference");
     format!("{what} from the file, not changed:\n{}", table(&[], rows))
 }
 
-fn pruned(pruned: &Pruned) -> String {
+fn pruned(pruned: &Pruned, check: Option<Switch>) -> String {
     let revoked = count(pruned.revoked, "device");
-    as_line(&match pruned.withdrawn {
-        Some(sent) => {
-            format!("{revoked} revoked; {} sent to the tenant.", count(sent, "revocation"))
+    let Some(sent) = pruned.withdrawn else {
+        return as_line(&format!("{revoked} revoked; no tenant was told."));
+    };
+    let sent = count(sent, "revocation");
+    let accepts = match check {
+        Some(Switch::On) => "It checks revocations, and these certificates are on its list.",
+        Some(Switch::Off) => "It does not check revocations, so it still lets them connect.",
+        Some(Switch::Unknown) | None => {
+            "Whether it checks revocations is not known; if not, it still lets them connect."
         }
-        None => format!("{revoked} revoked; no tenant was told."),
-    })
+    };
+    as_line(&format!(
+        "{revoked} revoked; {sent} sent to the tenant. The tenant keeps the devices and their registration: a \
+         rollout does not take that back. {accepts}"
+    ))
 }
 
 fn row(step: &Step, word: &str) -> Vec<String> {

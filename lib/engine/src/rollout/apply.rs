@@ -6,9 +6,9 @@ use std::path::Path;
 use time::OffsetDateTime;
 
 use super::connect::{self, Connecting};
-use super::diff::{Finding, Sign};
+use super::diff::{Finding, Remedy, Sign};
 use super::error::RolloutError;
-use super::making::{make_devices, uploaded};
+use super::making::{make_devices, make_folder, uploaded};
 use super::outcome::Report;
 use super::password::{Passwords, choose};
 use super::plan::Plan;
@@ -72,12 +72,15 @@ pub fn apply(
 fn begun(plan: &mut Plan) -> Report {
     let (left, others): (Vec<Finding>, Vec<Finding>) =
         std::mem::take(&mut plan.findings).into_iter().partition(Finding::is_left);
+    let is_beside = |f: &Finding| f.remedy == Some(Remedy::Stays);
+    let (stays, others): (Vec<Finding>, Vec<Finding>) = others.into_iter().partition(is_beside);
     let not_looked_at = others.into_iter().filter(|f| f.sign == Sign::NotLookedAt).collect();
     Report {
         steps: std::mem::take(&mut plan.steps),
         revocation_check: plan.revocation_check,
         verdict: None,
         left,
+        stays,
         not_looked_at,
         pruned: None,
         shortened: Vec::new(),
@@ -149,6 +152,9 @@ fn make_all(
     let devices = std::mem::take(&mut plan.list.devices);
     let differing: Vec<Device> = plan.replaced.iter().map(|at| devices[*at].clone()).collect();
     let list = DeviceList { devices, ..plan.list };
+    if plan.first_new.is_some() || !differing.is_empty() {
+        make_folder(spec)?;
+    }
     let rest = make_devices(spec, pki, list, passwords, run, Existing::Skip)?;
     report.devices = summary::together(std::mem::take(&mut report.devices), rest);
     if !differing.is_empty() && !report.devices.stopped {

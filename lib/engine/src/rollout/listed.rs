@@ -1,6 +1,7 @@
 //! The devices of the list: which of them have a certificate, and which are to get one.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use super::RolloutError;
 use super::diff::{Finding, Remedy, Sign};
@@ -39,7 +40,7 @@ fn standings(spec: &Spec, devices: &[Device], pki: &Pki) -> Result<Standings, Ro
             Standing::Unknown => {
                 new_ids::fault(device).into_iter().for_each(|fault| found.faults.add(fault));
                 if is_there {
-                    found.faults.add(not_issued(device, &folder));
+                    found.faults.add(not_here(spec, device, &folder));
                 }
                 false
             }
@@ -73,10 +74,21 @@ fn without_registry(spec: &Spec, devices: &[Device]) -> Standings {
     for device in devices {
         let folder = spec.devices.out.join(device.id.file_name());
         if folder.exists() {
-            faults.add(not_issued(device, &folder));
+            faults.add(not_here(spec, device, &folder));
         }
     }
     Standings { faults, ..Standings::default() }
+}
+
+/// The fault of a device whose directory is there, but which the registry of the file's PKI directory does not have.
+fn not_here(spec: &Spec, device: &Device, folder: &Path) -> BadRow {
+    let hint = format!(
+        "if `pki` in {} ({}) is not the PKI directory that has issued it, correct it; else move that directory away, or \
+         choose another one with `out` under [devices]",
+        spec.file.display(),
+        spec.pki.display()
+    );
+    BadRow { hint: Some(hint.into()), ..not_issued(device, folder) }
 }
 
 /// Which devices of the list are to be issued.

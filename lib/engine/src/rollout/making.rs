@@ -15,7 +15,8 @@ use crate::provision::{self, Context, Existing, Job, Out, Summary};
 use crate::read;
 use crate::store::Pkcs12Options;
 
-/// Makes the devices of a list that are missing, or all of them again.
+/// Makes the devices of a list that are missing, or all of them again. The directory for them is there, unless nothing
+/// is missing: see [`make_folder`].
 pub(super) fn make_devices(
     spec: &Spec,
     pki: &mut Pki,
@@ -27,7 +28,6 @@ pub(super) fn make_devices(
     let trusted = trusted(spec, pki)?;
     let ca = pki.ca(&spec.devices.ca)?;
     let key = passwords.unlock(&ca)?;
-    files::create_private_dir(&spec.devices.out)?;
     let job = Job {
         ca: &ca,
         key: &key,
@@ -55,6 +55,12 @@ pub(super) fn make_devices(
     let told = |progress| (run.progress)("devices", progress);
     let context = Context { stop: run.stop, progress: &told, ..Context::at(run.now) };
     Ok(provision::run(pki, &job, list, &context)?)
+}
+
+/// Makes the directory of the devices' directories. Where no device is made it is left out: an empty one would be in the
+/// way of the directories that are to be moved there.
+pub(super) fn make_folder(spec: &Spec) -> Result<(), RolloutError> {
+    Ok(files::create_private_dir(&spec.devices.out)?)
 }
 
 /// The CAs that the tenant trusts, as far as the file says it.

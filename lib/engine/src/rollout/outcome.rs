@@ -23,6 +23,8 @@ pub struct Report {
     pub verdict: Option<Judged>,
     /// What is not as the file wants it, and was left as it is.
     pub left: Vec<Finding>,
+    /// What is there and not in the file, and stays: it is nothing to do.
+    pub stays: Vec<Finding>,
     /// What was not looked at.
     pub not_looked_at: Vec<Finding>,
     /// What was made for less time than its profile says.

@@ -10,7 +10,7 @@ use super::prune::Unlisted;
 use super::spec::{CaSpec, RegistrationSpec, Spec};
 pub use super::step::{Action, Step};
 use super::step::{REPLACE, changes};
-use super::{Remote, RolloutError, longest, tenant, verdict};
+use super::{Remote, RolloutError, leftover, longest, tenant, verdict};
 use crate::crypto::{KeyType, MlDsa};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
@@ -59,7 +59,7 @@ impl Plan {
 
     /// Whether anything is not as the file wants it, also what this run would leave as it is.
     pub fn differs(&self) -> bool {
-        self.findings.iter().any(|finding| finding.sign.is_change())
+        self.findings.iter().any(Finding::is_change)
     }
 
     /// The ids of devices that this run would revoke.
@@ -125,6 +125,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         findings.extend(step.as_ref().map(|step| step.finding("tenant.register")));
         steps.extend(step);
     }
+    findings.extend(leftover::findings(spec, &list.devices));
     findings.extend(tenant::not_asked(spec, remote));
     if let Some(wanted) = remote.connect {
         let step = connect_step(wanted, list.devices.len());

@@ -66,7 +66,7 @@ impl Unlisted {
             let remedy = if spec.allowed.prune { Remedy::Apply } else { Remedy::Prune };
             Some(finding.by(remedy)).filter(|finding| finding.devices > 0)
         };
-        let live = of(&self.live, "no longer in the list, and their certificates are live");
+        let live = of(&self.live, live_words(spec));
         let unknown = "no longer in the list and revoked, and the tenant's list does not have them";
         live.into_iter().chain(of(&self.unknown_there, unknown)).collect()
     }
@@ -78,7 +78,9 @@ impl Unlisted {
             return None;
         }
         let what = if count == 1 { "that is" } else { "that are" };
-        let detail = format!("{} {what} no longer in the list", shown::count(count, "device"));
+        let kept = if spec.tenant.is_some() { "; the tenant keeps their registration" } else { "" };
+        let devices = shown::count(count, "device");
+        let detail = format!("{devices} {what} no longer in the list{kept}");
         let step = Step::new(Action::Remove, KIND, spec.devices.out.display().to_string(), detail);
         Some(step.of(count))
     }
@@ -107,6 +109,18 @@ impl Unlisted {
         let revoked: Vec<Revoked> = fresh.chain(former).collect();
         client.wait(crl::upload(client, &crl::requests(&revoked, now)))?;
         Ok(revoked.len())
+    }
+}
+
+/// A rollout revokes, and no more: a call that takes back the registration of a device after its first connection is not
+/// among those of the platform that we know from its documentation.
+fn live_words(spec: &Spec) -> &'static str {
+    match spec.tenant.is_some() {
+        false => "no longer in the list, and their certificates are live",
+        true => {
+            "no longer in the list, and their certificates are live; revoking them leaves their registration at \
+             the tenant"
+        }
     }
 }
 

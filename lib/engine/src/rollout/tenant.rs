@@ -76,14 +76,20 @@ pub(super) fn plan_trust(
             findings.push(Finding::new(Sign::InPlace, "tenant.prove", name, word));
         }
     }
-    let unwanted = |ca: &&Ca| {
-        let is_of_file = spec.cas.iter().any(|of_file| of_file.name == ca.name);
-        is_of_file && !wanted.cas.contains(&ca.name) && find(&there, ca.certificate()).is_some()
-    };
+    let unwanted =
+        |ca: &&Ca| !wanted.cas.contains(&ca.name) && find(&there, ca.certificate()).is_some();
     findings.extend(existing.iter().filter(unwanted).map(|ca| {
-        let detail = format!("trusted by {tenant}, and not in the list of CAs");
-        Finding::new(Sign::Unlisted, "tenant.cas", &ca.name, detail)
-            .by(Remedy::Distrust { certificate: ca.dir().join("cert.pem") })
+        let is_of_file = spec.cas.iter().any(|of_file| of_file.name == ca.name);
+        let (what, remedy) = match is_of_file {
+            true => {
+                let certificate = ca.dir().join("cert.pem");
+                ("not in the list of CAs", Remedy::Distrust { certificate })
+            }
+            // Another file may have it in the same PKI directory.
+            false => ("a CA that is not in this file: it stays", Remedy::Stays),
+        };
+        let detail = format!("trusted by {tenant}, and {what}");
+        Finding::new(Sign::Unlisted, "tenant.cas", &ca.name, detail).by(remedy)
     }));
     Ok((steps, findings))
 }

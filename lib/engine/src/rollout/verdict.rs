@@ -7,7 +7,7 @@
 use time::OffsetDateTime;
 
 use super::judged::Judged;
-use super::making::{make_devices, uploaded};
+use super::making::{make_devices, make_folder, uploaded};
 use super::spec::Spec;
 use super::step::{Action, Step};
 use super::{Passwords, Report, RolloutError, Run};
@@ -47,6 +47,7 @@ pub(super) fn before_the_others(
     let mut one = live_of(pki, &ca, run.now)?;
     if one.is_none() {
         let list = DeviceList { devices: vec![first.clone()], ..DeviceList::default() };
+        make_folder(spec)?;
         report.devices = make_devices(spec, pki, list, passwords, run, Existing::Skip)?;
         if report.devices.stopped {
             return Ok(());

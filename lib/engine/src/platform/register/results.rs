@@ -112,6 +112,14 @@ impl Results {
         self.known.insert(result.id.clone(), result);
     }
 
+    /// The rows that other tenants have taken: each tenant and the id.
+    pub(crate) fn done_elsewhere(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_done =
+            |row: &&csv::StringRecord| Outcome::of_word(row.get(2).unwrap_or_default()).is_done();
+        let rows = self.others.iter().filter(is_done);
+        rows.filter_map(|row| Some((of_cell(row.get(4)?), of_cell(row.get(0)?))))
+    }
+
     /// The rows that are still to be sent: new, changed, or failed before.
     pub fn due<'a>(&self, sheet: &'a Sheet) -> Vec<&'a Row> {
         let is_done = |row: &Row| {

@@ -63,8 +63,8 @@ pub(in crate::rollout) fn compare(
     }
     let is_named = |ca: &&Ca| spec.cas.iter().all(|wanted| wanted.name != ca.name);
     findings.extend(existing.iter().filter(is_named).map(|ca| {
-        let detail = "it is not in this file, and is left as it is";
-        Finding::new(Sign::InPlace, "ca.name", &ca.name, detail)
+        let detail = "it is not in this file, and stays as it is";
+        Finding::new(Sign::Unlisted, "ca.name", &ca.name, detail).by(Remedy::Stays)
     }));
     Ok(findings)
 }

@@ -83,6 +83,8 @@ pub enum Remedy {
     },
     /// The devices are taken off the list, or issued again by their ids.
     Unlist,
+    /// Nothing: it is not of this file any more, or never was, and stays. It is told, and is nothing to do.
+    Stays,
 }
 
 /// One row of a plan: a key of the file, and how what is there compares with it.
@@ -151,8 +153,13 @@ impl Finding {
         }
     }
 
+    /// Whether there is something to do, for a rollout or for its user.
+    pub fn is_change(&self) -> bool {
+        self.sign.is_change() && self.remedy != Some(Remedy::Stays)
+    }
+
     /// Whether this run of a rollout leaves it as it is, unless it is allowed more.
     pub fn is_left(&self) -> bool {
-        self.sign.is_change() && self.remedy != Some(Remedy::Apply)
+        self.is_change() && self.remedy != Some(Remedy::Apply)
     }
 }

@@ -30,6 +30,7 @@ fn kind(failure: &FailedStep) -> Markup {
             p { (what) }
             @if let Some(cause) = cause { p { (because) (commands(cause)) } }
             @if let Some(remedy) = remedy { p.soft { "What to do: " (commands(remedy)) } }
+            @if failure.of_each { p.soft { "“…” stands for the id of each device." } }
             @if ids.is_empty() { } @else {
                 // One click selects them all.
                 pre.ids { (ids.join("\n")) }

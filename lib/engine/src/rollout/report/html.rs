@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use time::OffsetDateTime;
 
 use super::super::plan::{Action, Step};
+use super::differences::differences;
 use super::expiry::expiry;
 use super::failures::failures;
 use super::head::head;
@@ -28,6 +29,7 @@ pub(super) fn page(picture: &Picture) -> String {
             body {
                 (head(picture))
                 (failures(picture))
+                (differences(picture))
                 (cas(picture))
                 (expiry(&picture.devices, picture.at))
                 (steps(&picture.steps))

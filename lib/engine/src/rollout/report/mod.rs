@@ -6,18 +6,22 @@
 //! kept. There is nothing secret on it.
 
 mod chart;
+mod differences;
 mod expiry;
 mod failures;
 mod head;
 mod html;
+mod kinds;
 mod summary;
 mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use kinds::together;
 use time::{Date, OffsetDateTime};
 
 use super::connect::{Connected, NotConnected};
+use super::diff::Finding;
 use super::outcome::Report;
 use super::plan::{Step, read_list};
 use super::shortened::ShortenedOf;
@@ -58,6 +62,13 @@ pub struct Picture {
     pub ended: Option<(String, Option<String>)>,
     /// What was done.
     pub steps: Vec<Step>,
+    /// What is not as the file wants it and was left so, the first [`MOST_ROWS`], with what would apply each, in
+    /// words: commands between backquotes.
+    pub left: Vec<(Finding, Option<String>)>,
+    /// How much was left so.
+    pub differences: usize,
+    /// The keys of the file that were not looked at, those of the tenant left out: they are told otherwise.
+    pub not_looked_at: Vec<String>,
     /// What was made for less time than its profile says, a sentence each.
     pub shortened: Vec<String>,
     /// The CAs, each after the one above it.
@@ -163,6 +174,8 @@ pub struct FailedStep {
     pub count: usize,
     /// What they failed at, and why.
     pub why: Why,
+    /// Whether [`ID`](kinds::ID) stands in it for the id of each device, and for the name of its directory.
+    pub of_each: bool,
 }
 
 /// Why something failed.
@@ -192,6 +205,7 @@ impl Picture {
         let report = run.ok();
         let error = run.err().or(report.and_then(|r| r.failure.as_ref()));
         let steps = report.map(|r| r.steps.clone()).unwrap_or_default();
+        let left = report.map_or(&[][..], |r| r.left.as_slice());
         let pki = match spec.pki.join("pki.toml").exists() {
             true => Some(Pki::open_to_read(&spec.pki, now)?),
             false => None,
@@ -199,7 +213,7 @@ impl Picture {
         let mut all = faults(error);
         all.extend(report.into_iter().flat_map(of_report));
         let failed = all.len();
-        let mut failures = together(all);
+        let mut failures = together(all, &spec.devices.out);
         let kinds = failures.len();
         failures.truncate(MOST_ROWS);
         let (devices, by_ca) = devices(spec, pki.as_ref(), report)?;
@@ -210,6 +224,9 @@ impl Picture {
             at: now,
             took: None,
             ended: error.map(|e| (e.to_string(), e.hint().map(|hint| hint.to_string()))),
+            left: left.iter().take(MOST_ROWS).map(|finding| (finding.clone(), None)).collect(),
+            differences: left.len(),
+            not_looked_at: not_looked_at(report),
             shortened: report
                 .iter()
                 .flat_map(|r| r.shortened.iter().map(ShortenedOf::sentence))
@@ -229,10 +246,27 @@ impl Picture {
         Self { took: Some(took), ..self }
     }
 
+    /// The same with what would apply what was left as it is, in words.
+    #[must_use]
+    pub fn applied_by(mut self, words: impl Fn(&Finding) -> Option<String>) -> Self {
+        self.left.iter_mut().for_each(|(finding, by)| *by = words(finding));
+        self
+    }
+
     /// The page: HTML 5, complete in itself.
     pub fn html(&self) -> String {
         html::page(self)
     }
+}
+
+fn not_looked_at(report: Option<&Report>) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for finding in report.into_iter().flat_map(|report| &report.not_looked_at) {
+        if !finding.key.starts_with("tenant") && !keys.contains(&finding.key) {
+            keys.push(finding.key.clone());
+        }
+    }
+    keys
 }
 
 /// The faults of a list, for which nothing was made.
@@ -270,25 +304,6 @@ fn of_report(report: &Report) -> Vec<(String, Why)> {
     let registered = report.registered.iter().flat_map(|r| r.refused.iter().map(refused));
     let connected = report.connected.iter().flat_map(|c| c.failed.iter().map(unconnected));
     registered.chain(connected).collect()
-}
-
-/// The same with those of one kind together, in the order in which each kind came first.
-fn together(all: Vec<(String, Why)>) -> Vec<FailedStep> {
-    let mut places: HashMap<Why, usize> = HashMap::new();
-    let (mut failures, mut named): (Vec<FailedStep>, usize) = (Vec::new(), 0);
-    for (id, why) in all {
-        let place = *places.entry(why.clone()).or_insert(failures.len());
-        if place == failures.len() {
-            failures.push(FailedStep { ids: Vec::new(), count: 0, why });
-        }
-        let failure = &mut failures[place];
-        failure.count += 1;
-        if named < MOST_IDS {
-            failure.ids.push(id);
-            named += 1;
-        }
-    }
-    failures
 }
 
 /// The devices of the list, and how many each CA has issued of them.

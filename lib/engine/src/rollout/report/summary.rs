@@ -57,6 +57,10 @@ fn wrong(picture: &Picture) -> Option<String> {
     if picture.failed > 0 {
         return Some(format!("Not good: {} failed.", grouped(picture.failed)));
     }
+    if picture.differences > 0 {
+        let differences = shown::count(grouped(picture.differences), "difference");
+        return Some(format!("Not as the file wants it: {differences}, left as before."));
+    }
     let undone =
         picture.steps.iter().filter(|step| !step.done && step.action != Action::Keep).count();
     (undone > 0).then(|| match undone {
@@ -107,6 +111,9 @@ fn open(picture: &Picture) -> Vec<String> {
         open.push(
             "No tenant was asked: trust, proofs and registrations were not looked at.".to_owned(),
         );
+    }
+    if !picture.not_looked_at.is_empty() {
+        open.push(format!("Not looked at: {}.", picture.not_looked_at.join(", ")));
     }
     match devices.connected {
         None => open.push("Whether devices connect was not tried.".to_owned()),

@@ -1,7 +1,10 @@
 //! The page: complete, and safe whatever stands in what it shows.
 
+use std::path::Path;
+
 use time::macros::datetime;
 
+use super::super::diff::Sign;
 use super::*;
 
 const NOW: OffsetDateTime = datetime!(2026-11-25 10:00 UTC);
@@ -50,6 +53,9 @@ fn picture() -> Picture {
         took: Some(std::time::Duration::from_secs(83)),
         ended: None,
         steps: Vec::new(),
+        left: Vec::new(),
+        differences: 0,
+        not_looked_at: Vec::new(),
         shortened: vec!["the devices of <line>: the usual validity is shortened".to_owned()],
         cas: vec![ca("root", 0), ca("line", 1)],
         devices: Devices {
@@ -62,7 +68,7 @@ fn picture() -> Picture {
             expiry: BTreeMap::from([(datetime!(2026-12-05 10:00 UTC).date(), 2)]),
             rows: vec![device("gw-2", false), device("gw-1", true)],
         },
-        failures: together(vec![("gw-2".to_owned(), why("refused with code 5"))]),
+        failures: together(vec![("gw-2".to_owned(), why("refused with code 5"))], Path::new("out")),
         kinds: 1,
         failed: 1,
     }
@@ -156,14 +162,14 @@ fn nothing_is_hidden() {
 #[test]
 fn what_happened_to_many_is_told_once_with_an_id_on_each_line() {
     let all = (0..50).map(|n| (format!("d{n}"), why(if n == 7 { "other" } else { "same" })));
-    let failures = together(all.collect());
+    let failures = together(all.collect(), Path::new("out"));
     let counts: Vec<(usize, usize)> = failures.iter().map(|f| (f.count, f.ids.len())).collect();
     assert_eq!(counts, [(49, 49), (1, 1)]);
     let page = Picture { failures, kinds: 2, failed: 50, ..picture() }.html();
     assert!(page.contains("<h3>49 devices failed at the step connect</h3>"), "{page}");
     assert!(page.contains("\nd5\nd6\nd8\nd9\n"), "{page}");
     let many = (0..MOST_IDS + 3).map(|n| (n.to_string(), why("same"))).collect();
-    let page = Picture { failures: together(many), ..picture() }.html();
+    let page = Picture { failures: together(many, Path::new("out")), ..picture() }.html();
     assert!(page.contains("and 3 more"));
 }
 
@@ -225,6 +231,30 @@ fn whatever_is_wrong_is_in_the_verdict() {
         "Not good: devices of the CA line cannot connect."
     );
     assert_eq!(wrong(&|p| p.failed = 3), "Not good: 3 failed.");
+    assert_eq!(
+        wrong(&|p| p.differences = 1),
+        "Not as the file wants it: 1 difference, left as before."
+    );
+}
+
+#[test]
+fn what_was_left_as_it_is_is_listed() {
+    let mut finding = Finding::new(Sign::Differs, "devices.subject", "out/<devices>", "subject");
+    finding = finding.values("O=Old".to_owned(), None);
+    (0..12).for_each(|n| finding.count(&format!("gw-{n}")));
+    let page = Picture { left: vec![(finding, None)], differences: 1, ..good() };
+    let page = page.applied_by(|_| Some("`apply & be done`".to_owned())).html();
+    for wanted in [
+        "<code>devices.subject</code>",
+        "out/&lt;devices&gt;",
+        "subject: O=Old → nothing",
+        "12 devices",
+        "gw-9 and 2 more",
+        "<code>apply &amp; be done</code>",
+    ] {
+        assert!(page.contains(wanted), "{wanted} is missing: {page}");
+    }
+    assert!(!page.contains("Good") && !good().html().contains("id=\"differences\""));
 }
 
 #[test]
