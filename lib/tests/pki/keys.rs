@@ -65,7 +65,8 @@ fn a_key_of_somebody_else_is_refused_and_ones_own_is_not() {
     assert_eq!(folder.pki.registry().with_key(key.public_key().spki()).unwrap().len(), 1);
     let other = ask(&mut folder, "b", &key, Existing::Skip);
     assert_refused(&other, "the key of device id \"b\" is that of the device \"a\" too");
-    assert_eq!(ask(&mut folder, "A", &key, Existing::Skip).action, Action::Kept);
+    assert_eq!(ask(&mut folder, "a", &key, Existing::Skip).action, Action::Kept);
+    assert_refused(&ask(&mut folder, "A", &key, Existing::Skip), "only the case of its letters");
     assert_eq!(ask(&mut folder, "a", &key, REPLACE).action, Action::Signed);
     // Superseded twice over, the key is nobody's; live again at another device, it is that one's.
     assert_eq!(ask(&mut folder, "a", &new_key(), REPLACE).action, Action::Signed);

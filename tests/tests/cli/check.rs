@@ -244,7 +244,12 @@ mod disks {
             cli.write("disk/rest", "");
             let free = fs::OpenOptions::new().append(true).open(cli.path("disk/rest"));
             let mut free = free.expect("a file");
-            while std::io::Write::write_all(&mut free, &[0; 4096]).is_ok() {}
+            let mut fill = || std::io::Write::write_all(&mut free, &[0; 4096]).is_ok();
+            // What the last command had may be free a moment after its end.
+            for _ in 0..5 {
+                while fill() {}
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
             of(line, &[], b"");
             fs::remove_file(cli.path("disk/rest")).expect("it was there");
         }
