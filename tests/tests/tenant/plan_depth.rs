@@ -74,7 +74,7 @@ fn what_has_expired_is_not_in_place() {
     assert!(devices.contains(&words) && devices.contains("--replace-differing`"), "{devices}");
     let [ca] = rows(&said, "~  ca.name")[..] else { panic!("{said}") };
     assert!(ca.contains(&format!("its certificate expired on {}; to apply", ends(10))), "{ca}");
-    assert!(ca.contains("c8y-pki ca renew line-7 --days 10"), "{ca}");
+    assert!(ca.contains("c8y-pki --pki demo/pki ca renew line-7 --days 10"), "{ca}");
     assert!(rows(&said, "=  ca.name").iter().all(|row| !row.contains("line-7")), "{said}");
     let secret = "demo/secrets/ca-password";
     cli.ok(&format!(
