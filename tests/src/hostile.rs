@@ -168,8 +168,8 @@ pub fn survive_with(cli: &Cli, line: &str, variables: &[(&str, &str)]) -> (Outco
     (Outcome::of(line, &output), most)
 }
 
-/// The most memory that a process has had, in KiB.
-fn peak(pid: u32) -> Option<u64> {
+/// The most memory that a process has had, in KiB; none if it is over, or has not begun.
+pub fn peak(pid: u32) -> Option<u64> {
     // Linux wakes the one who started a program just before the program gets a memory of its own (`exec_mmap`): until
     // then these are the figures of this test, with all that its servers pour.
     let program = |of: &str| fs::read_link(format!("/proc/{of}/exe")).ok();

@@ -272,6 +272,7 @@ mod long {
     use c8y_pki_core::client_id::DeviceId;
     use c8y_pki_engine::registry::{Holder, NewRecord, Registry};
     use c8y_pki_tests::cli::binary;
+    use c8y_pki_tests::hostile::peak;
     use time::OffsetDateTime;
 
     const ROWS: u32 = 200_000;
@@ -317,13 +318,9 @@ mod long {
             .stderr(Stdio::null())
             .spawn()
             .expect("it starts");
-        let status = format!("/proc/{}/status", child.id());
         let mut most = 0;
         while child.try_wait().expect("the system knows its children").is_none() {
-            let text = fs::read_to_string(&status).unwrap_or_default();
-            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let peak = line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
-            most = most.max(peak.unwrap_or(0));
+            most = most.max(peak(child.id()).unwrap_or(0));
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         assert!(child.wait().expect("it ends").success(), "{line}");

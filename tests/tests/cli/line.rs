@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,6 +12,7 @@ use c8y_pki_core::key::PrivateKey;
 use c8y_pki_core::secret::Password;
 use c8y_pki_core::store;
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD, binary};
+use c8y_pki_tests::hostile::peak;
 use c8y_pki_tests::{arg, tool};
 use serde_json::Value;
 
@@ -217,14 +217,6 @@ fn interrupt(cli: &Cli, line: &str, when: impl Fn(&str) -> bool) {
     let Watched { code, said, .. } = watch(cli, line, &when);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("interrupted; run the same command again to finish"), "{said}");
-}
-
-/// The most memory that a process has had, in KiB.
-fn peak(pid: u32) -> Option<u64> {
-    let status =
-        fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 #[test]
