@@ -49,9 +49,8 @@ pub(super) fn open(_: &Path, config: &Path, name: &str) -> Result<Option<Registr
         return Ok(None);
     }
     let problem =
-        "the registry is in a PostgreSQL database, and this program was built without that"
-            .to_owned();
-    Err(AuthorityError::Config { path: config.to_owned(), problem })
+        "the registry is in a PostgreSQL database, and this program was built without that";
+    Err(AuthorityError::Config { path: config.to_owned(), problem: problem.into() })
 }
 
 /// The same.
