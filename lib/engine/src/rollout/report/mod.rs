@@ -174,7 +174,7 @@ pub struct FailedStep {
     pub count: usize,
     /// What they failed at, and why.
     pub why: Why,
-    /// Whether [`ID`](kinds::ID) stands in it for the id of each device, and for the name of its directory.
+    /// Whether `ID` stands in it for the id of each device, and for the name of its directory.
     pub of_each: bool,
 }
 
