@@ -609,7 +609,7 @@ fn a_registry_of_version_3_is_brought_up() {
     let path = folder.pki.registry().path().to_owned();
     let before = folder.pki.registry().find(&Filter::default()).unwrap();
     let rows = folder.pki.registry().check().unwrap().audit_rows;
-    // What is open now goes on with the new index: SQLite tells it.
+    // What is open now uses the new index: SQLite tells it.
     Connection::open(&path).unwrap().execute_batch(WITHOUT_VERSION_7).unwrap();
     Connection::open(&path).unwrap().execute_batch(WITHOUT_VERSION_5).unwrap();
     Connection::open(&path)

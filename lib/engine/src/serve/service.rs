@@ -100,7 +100,7 @@ impl Service {
         self.address
     }
 
-    /// The next entry of its log, if there is one within that time. Whoever runs the service has to ask again and
+    /// The next entry of its log, if there is one within that time. The one who runs the service has to ask again and
     /// again: requests wait for the log.
     pub fn next_entry(&mut self, within: Duration) -> Option<Entry> {
         let next = async { timeout(within, self.log.recv()).await.ok().flatten() };
