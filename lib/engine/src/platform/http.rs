@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use super::transport::{Answer, Transport};
-use super::{Login, PlatformError, Repeat, Request, Settings, told};
+use super::{Login, PlatformError, Repeat, Request, Settings, scrub, told};
 use crate::failure::{Failure, Fault, Underlying};
 use crate::net::{Pauses, pause_until};
 
@@ -150,7 +150,7 @@ impl Client {
                 }
                 false => {
                     // What was read instead stands in it.
-                    let e = told::without_secret(&self.login, e.to_string());
+                    let e = scrub::without_secret(&self.login, e.to_string());
                     format!("its JSON is not what was expected ({e})")
                 }
             };
@@ -224,7 +224,7 @@ impl Client {
     ) -> Result<Answer, PlatformError> {
         let (method, path) = (request.method, request.path.clone());
         let host = self.transport.host.clone();
-        let said = || told::words(&answer.body, &self.login);
+        let said = || scrub::words(&answer.body, &self.login);
         Err(match answer.status {
             // A page is no answer of the platform's, also where nothing is read of it.
             200..=299 if answer.content_type.starts_with("text/html") => {
@@ -233,7 +233,7 @@ impl Client {
             200..=299 => return Ok(answer),
             300..=399 => {
                 let to = answer.location.unwrap_or_else(|| "elsewhere".to_owned());
-                let to = told::without_secret(&self.login, to);
+                let to = scrub::without_secret(&self.login, to);
                 return Err(self.strange(request, format!("it sends us to {to}")));
             }
             401 => PlatformError::Unauthorized { host, login: self.login.shown(), message: said() },
@@ -267,7 +267,7 @@ impl Client {
     fn kind_of(&self, answer: &Answer) -> String {
         match answer.content_type.is_empty() {
             true => "a body of no type".to_owned(),
-            false => told::without_secret(&self.login, answer.content_type.clone()),
+            false => scrub::without_secret(&self.login, answer.content_type.clone()),
         }
     }
 

@@ -27,6 +27,7 @@ pub mod probe;
 pub mod register;
 mod request;
 mod resolver;
+mod scrub;
 mod settings;
 pub mod standing;
 pub mod tenant;

@@ -18,7 +18,7 @@ use url::Url;
 use super::error::Distrust;
 use super::pinned::system_and;
 use super::resolver::{Resolver, Unresolved};
-use super::{Body, Login, Method, Pinned, PlatformError, Proxy, Request, Settings};
+use super::{Body, Login, Method, Pinned, PlatformError, Proxy, Request, Settings, scrub};
 use crate::crypto::{is_full, is_too_large, tls_provider, tls_reason, too_large_words};
 use crate::failure::Underlying;
 use crate::net::Deadline;
@@ -114,6 +114,8 @@ impl Transport {
         let headers = response.headers();
         let text = |name| {
             let value = headers.get(name).and_then(|v| v.to_str().ok());
+            // Before it is cut: a part of the secret would not be known again.
+            let value = value.map(|text| scrub::without_secret(login, text.to_owned()));
             value.map(|text| text.chars().take(HEADER_CHARS).collect::<String>())
         };
         let mut answer = Answer {
