@@ -31,7 +31,7 @@ pub(crate) fn run() -> ExitCode {
     let colour = line.colour().or(config.color).unwrap_or(Colour::Auto);
     colour.begin();
     let command = config::apply(coloured(root.clone(), colour), &config);
-    let (command, problems) = with_context(command, &line);
+    let (command, context) = with_context(command, &line);
     let parsed = command.clone().try_get_matches_from(&words).and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
         Ok((cli, matches))
@@ -54,7 +54,7 @@ pub(crate) fn run() -> ExitCode {
     }
     cli.global.color.begin();
     let done = settings
-        .and_then(|()| problems.of(&root, &matches))
+        .and_then(|()| if asks_a_tenant(&root, &matches) { context } else { Ok(()) })
         .and(form)
         .and_then(|_| log::begin(cli.global.verbose, output))
         .and_then(|()| cli.run(&line, output));
@@ -67,49 +67,29 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// What is wrong with the context that counts: told to commands that take something from it, and to no others.
-struct Problems {
-    /// There is none of that name, or which one counts cannot be known.
-    choice: Result<()>,
-    /// The secret that it keeps cannot be used.
-    secret: Result<()>,
-}
-
-impl Problems {
-    const NONE: Self = Self { choice: Ok(()), secret: Ok(()) };
-
-    /// Those of the command that is asked for; `root` is as it was before a context took the place of variables.
-    fn of(self, root: &Command, matches: &ArgMatches) -> Result<()> {
-        let (mut command, mut at) = (root, matches);
-        while let Some((name, below)) = at.subcommand() {
-            let Some(found) = command.find_subcommand(name) else { break };
-            (command, at) = (found, below);
-        }
-        let takes = |is_it: &dyn Fn(&clap::Arg) -> bool| command.get_arguments().any(is_it);
-        let host = |arg: &clap::Arg| {
-            arg.get_env().is_some_and(|name| name == "C8Y_HOST") || arg.get_long() == Some("domain")
-        };
-        let login = |arg: &clap::Arg| arg.get_long() == Some("tenant-password-file");
-        if takes(&host) {
-            self.choice?;
-        }
-        if takes(&login) { self.secret } else { Ok(()) }
+/// Whether a command takes something from a context. `root` is as it was before a context took the place of variables.
+fn asks_a_tenant(root: &Command, matches: &ArgMatches) -> bool {
+    let (mut command, mut at) = (root, matches);
+    while let Some((name, below)) = at.subcommand() {
+        let Some(found) = command.find_subcommand(name) else { break };
+        (command, at) = (found, below);
     }
+    command.get_arguments().any(|arg| {
+        arg.get_env().is_some_and(|name| name == "C8Y_HOST") || arg.get_long() == Some("domain")
+    })
 }
 
-/// The command line with the defaults of the context that counts.
-fn with_context(command: Command, line: &Line) -> (Command, Problems) {
+/// The command line with the defaults of the context that counts. An error if there is none of that name, or which one
+/// counts cannot be known.
+fn with_context(command: Command, line: &Line) -> (Command, Result<()>) {
     // These are about all contexts, and say themselves which one counts.
     if line.path(&command).first().is_some_and(|first| first == "context") {
-        return (command, Problems::NONE);
+        return (command, Ok(()));
     }
     match context::choose(line) {
-        Ok(Some(chosen)) => {
-            let (command, secret) = context::apply(command, &chosen, line);
-            (command, Problems { secret, ..Problems::NONE })
-        }
-        Ok(None) => (command, Problems::NONE),
-        Err(failure) => (command, Problems { choice: Err(failure), ..Problems::NONE }),
+        Ok(Some(chosen)) => (context::apply(command, &chosen, line), Ok(())),
+        Ok(None) => (command, Ok(())),
+        Err(failure) => (command, Err(failure)),
     }
 }
 

@@ -219,6 +219,9 @@ impl WhoArgs {
         if self.user.is_some() || self.tenant_password_file.is_some() {
             return Ok(None);
         }
+        if !context::keeps_for_another(tenant) {
+            context::check_secret()?;
+        }
         for_tenant(known::tenant_token(self.token_file.as_ref()), tenant).given()
     }
 

@@ -1,7 +1,7 @@
 //! Which context counts, and what it puts in place of variables and defaults.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use c8y_pki_engine::platform::host_and_port;
 use clap::Command;
@@ -47,6 +47,9 @@ static IN_USE: OnceLock<Chosen> = OnceLock::new();
 /// The tenant of the context whose secret stands in place of variables, for [`keeps_for_another`].
 static KEPT_FOR: OnceLock<String> = OnceLock::new();
 
+/// What is wrong with the secret that the context keeps, for the first who needs it.
+static UNUSABLE: Mutex<Option<Failure>> = Mutex::new(None);
+
 /// The context that counts for these arguments, if one does.
 pub(crate) fn choose(line: &Line) -> Result<Option<Chosen>> {
     let is_set = |name: &&str| of_environment(name).is_some();
@@ -74,8 +77,8 @@ pub(crate) fn choose(line: &Line) -> Result<Option<Chosen>> {
 }
 
 /// Lets a context count: in place of the variables, and as the default of options. What options say of the login
-/// counts before it, and then its secret is not sent. Also says whether the secret that it keeps can be used.
-pub(crate) fn apply(command: Command, chosen: &Chosen, line: &Line) -> (Command, Result<()>) {
+/// counts before it, and then its secret is not sent. One that cannot be used is told by [`check_secret`].
+pub(crate) fn apply(command: Command, chosen: &Chosen, line: &Line) -> Command {
     let Chosen { name, context, by } = chosen;
     let mut values: BTreeMap<&'static str, Option<String>> =
         OF_A_TENANT.into_iter().map(|name| (name, None)).collect();
@@ -85,7 +88,6 @@ pub(crate) fn apply(command: Command, chosen: &Chosen, line: &Line) -> (Command,
     if let Some(file) = &context.cacert {
         values.insert("C8Y_PKI_CACERT", Some(file.display().to_string()));
     }
-    let mut usable = Ok(());
     if !is_other(line) {
         match store::kept(name, context.secret) {
             Ok(Some(Secret::Password(secret))) => {
@@ -98,7 +100,9 @@ pub(crate) fn apply(command: Command, chosen: &Chosen, line: &Line) -> (Command,
                 values.retain(|name, _| !["C8Y_PASSWORD", "C8Y_TOKEN"].contains(name));
             }
             Ok(None) => {}
-            Err(failure) => usable = Err(failure),
+            Err(failure) => {
+                *UNUSABLE.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+            }
         }
     }
     variables::replace(values);
@@ -108,12 +112,17 @@ pub(crate) fn apply(command: Command, chosen: &Chosen, line: &Line) -> (Command,
     if *by == By::Use {
         IN_USE.get_or_init(|| chosen.clone());
     }
-    (with_defaults(command, context), usable)
+    with_defaults(command, context)
 }
 
 /// Whether options name another login than that of the context: its secret is not for that one.
 fn is_other(line: &Line) -> bool {
     ["user", "tenant-password-file", "token-file"].iter().any(|name| line.option(name).is_some())
+}
+
+/// Refuses a login with the secret that the context keeps, if that cannot be used.
+pub(crate) fn check_secret() -> Result<()> {
+    UNUSABLE.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
 }
 
 /// Whether the secret in place of variables is kept for another tenant than this one.

@@ -12,5 +12,5 @@
 mod chosen;
 mod store;
 
-pub(crate) use chosen::{By, Chosen, apply, choose, current_host, keeps_for_another};
+pub(crate) use chosen::{By, Chosen, apply, check_secret, choose, current_host, keeps_for_another};
 pub(crate) use store::{Context, Contexts, Kept, Secret, forget, keep, name_of, said_of_secret};

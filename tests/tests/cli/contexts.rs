@@ -80,6 +80,12 @@ fn a_broken_context_stops_only_those_who_need_it() {
     }
     assert_eq!(cli.run("context show --json").expect(0).json()["secret"], "password");
     assert!(cli.fails(2, "tenant status").contains("chmod 600"));
+    // A rollout that asks no tenant needs no login, though the command knows one.
+    let example = cli.ok("profile show rollout.toml");
+    cli.write("job/rollout.toml", format!("{example}\n[tenant]\ncas = [\"line-7\"]\n"));
+    cli.write("job/devices.csv", "id,name\ngw-1,Gateway\n");
+    cli.ok("rollout job/rollout.toml --plan --local");
+    assert!(cli.fails(2, "rollout job/rollout.toml --plan").contains("chmod 600"));
     std::fs::remove_file(&kept).expect("it goes away");
     let gone = cli.fails(2, "tenant status");
     assert!(gone.contains("is gone") && gone.contains("context add prod --replace"), "{gone}");
