@@ -243,7 +243,16 @@ fn a_plan_for_what_was_signed_before_shows_that() {
 #[test]
 fn a_ca_that_waits_is_not_asked_for_something_else() {
     let cli = two_machines();
-    for more in ["--key-type rsa-4096", "--path-length 3", "--token pkcs11:token=x;object=y"] {
+    let profile = cli.ok("profile show intermediate");
+    assert!(profile.contains("\"cRLSign\"]"), "{profile}");
+    cli.write("more.toml", profile.replace("\"cRLSign\"]", "\"cRLSign\", \"digitalSignature\"]"));
+    cli.ok("--pki plant ca request line-7 --profile intermediate --out again.csr");
+    for more in [
+        "--key-type rsa-4096",
+        "--path-length 3",
+        "--profile more.toml",
+        "--token pkcs11:token=x;object=y",
+    ] {
         let said = cli.fails(2, &format!("--pki plant ca request line-7 {more}"));
         let option = more.split(' ').next().unwrap_or_default();
         assert!(said.contains("waits with a request") && said.contains(option), "{more}: {said}");

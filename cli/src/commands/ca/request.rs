@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki_core::crypto::{KeyType, hex, sha256};
 use c8y_pki_core::csr::{self, CaAsked};
+use c8y_pki_core::key::pkcs11::KeyUri;
 use c8y_pki_core::profile::{Kind, Profile};
 use c8y_pki_engine::Error;
 use c8y_pki_engine::files::{Access, Existing};
@@ -20,6 +21,7 @@ use crate::outlet;
 use crate::output::Output;
 use crate::protocol::{Protocol, ProtocolArgs};
 use crate::render::printable;
+use crate::said::{Noted, Said};
 use crate::secrets::{Place, PlaceArgs, unlock};
 use crate::values::{self, SubjectArgs};
 
@@ -51,8 +53,8 @@ pub(crate) struct RequestArgs {
     #[command(flatten)]
     subject: SubjectArgs,
     /// For a new CA: the profile with the type of its key and its key usages
-    #[arg(long, default_value = "intermediate", value_name = "NAME|FILE")]
-    profile: String,
+    #[arg(long, default_value = "intermediate", value_name = "NAME|FILE", value_parser = Noted)]
+    profile: Said,
     /// For a new CA: type of its key, in place of the profile's
     #[arg(long = "key-type", value_name = "TYPE")]
     key_type: Option<KeyType>,
@@ -140,7 +142,7 @@ fn make(args: &RequestArgs, dir: &Path, now: OffsetDateTime, out: Output) -> Res
 }
 
 fn profile(args: &RequestArgs) -> Result<Profile> {
-    let profile = values::profile(&args.profile, args.key_type)?;
+    let profile = values::profile(args.profile.as_str(), args.key_type)?;
     match profile.kind {
         Kind::Root | Kind::Intermediate => Ok(profile),
         _ => Err(Failure::usage(
@@ -155,20 +157,27 @@ fn profile(args: &RequestArgs) -> Result<Profile> {
 fn check_same(args: &RequestArgs, waiting: &WaitingCa) -> Result<()> {
     let request = &waiting.request;
     let key = request.public_key.as_ref().ok().and_then(|key| KeyType::of(key.algorithm()));
-    let asked = CaAsked::of(request).map_err(AuthorityError::from)?.path_length();
-    let in_token = matches!(waiting.key_place(), KeyPlace::Token { .. });
-    let differs =
-        if args.subject.is_given() && named(&args.subject, &profile(args)?)? != request.subject {
-            "--subject"
-        } else if args.key_type.is_some_and(|wanted| Some(wanted) != key) {
-            "--key-type"
-        } else if args.path_length.is_some_and(|wanted| Some(u32::from(wanted)) != asked) {
-            "--path-length"
-        } else if args.place.token.is_some() && !in_token {
-            "--token"
-        } else {
-            return Ok(());
-        };
+    let asked = CaAsked::of(request).map_err(AuthorityError::from)?;
+    let has_usages = match args.profile.on_line() {
+        Some(_) => asked.asks_for(&profile(args)?.key_usage),
+        None => true,
+    };
+    let differs = if args.subject.is_given()
+        && named(&args.subject, &profile(args)?)? != request.subject
+    {
+        "--subject"
+    } else if args.key_type.is_some_and(|wanted| Some(wanted) != key) {
+        "--key-type"
+    } else if args.path_length.is_some_and(|wanted| Some(u32::from(wanted)) != asked.path_length())
+    {
+        "--path-length"
+    } else if !has_usages {
+        "--profile"
+    } else if !is_there(args.place.token.as_deref(), waiting.key_place())? {
+        "--token"
+    } else {
+        return Ok(());
+    };
     let has = printable(&request.subject.to_string());
     Err(Failure::usage(
         format!(
@@ -180,6 +189,13 @@ fn check_same(args: &RequestArgs, waiting: &WaitingCa) -> Result<()> {
             waiting.dir().display()
         ),
     ))
+}
+
+/// Whether a key is where it is asked for.
+fn is_there(token: Option<&str>, place: &KeyPlace) -> Result<bool> {
+    let Some(wanted) = token else { return Ok(true) };
+    let wanted: KeyUri = wanted.parse().map_err(AuthorityError::from)?;
+    Ok(matches!(place, KeyPlace::Token { uri, .. } if wanted.fits(uri)))
 }
 
 /// The request of a CA that has a certificate.

@@ -139,6 +139,13 @@ impl CaAsked {
         self.path_length
     }
 
+    /// Whether it asks for exactly these key usages; one that leaves them to its issuer asks for any.
+    pub fn asks_for(&self, usages: &[String]) -> bool {
+        let is_wanted = |name: &str| usages.iter().any(|usage| usage == name);
+        self.usage
+            .is_none_or(|own| KeyUsage::NAMES.iter().all(|name| own.has(name) == is_wanted(name)))
+    }
+
     fn none(subject: &Name, attributes: Vec<String>) -> Self {
         let (path_length, usage, beyond) = (None, None, Vec::new());
         Self { subject: subject.clone(), path_length, usage, beyond, attributes }

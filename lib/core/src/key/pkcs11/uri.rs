@@ -77,6 +77,19 @@ impl KeyUri {
         self
     }
 
+    /// Whether another URI names the same as far as this one says it; the module is only the way there.
+    pub fn fits(&self, other: &Self) -> bool {
+        fn same<T: PartialEq>(given: &Option<T>, other: &Option<T>) -> bool {
+            given.is_none() || given == other
+        }
+        same(&self.token, &other.token)
+            && same(&self.serial, &other.serial)
+            && same(&self.manufacturer, &other.manufacturer)
+            && same(&self.model, &other.model)
+            && same(&self.object, &other.object)
+            && same(&self.id, &other.id)
+    }
+
     fn take(&mut self, attribute: &str, is_query: bool) -> Result<(), &'static str> {
         let (name, value) = attribute.split_once('=').ok_or("each part of it is name=value")?;
         let bytes: Cow<'_, [u8]> = percent_decode_str(value).into();
@@ -213,6 +226,19 @@ mod tests {
             "pkcs11:object=my-key;type=private?module-path=/mnt/libmypkcs11.so.1".parse().unwrap();
         assert_eq!(uri.module.as_deref(), Some(Path::new("/mnt/libmypkcs11.so.1")));
         assert!("pkcs11:".parse::<KeyUri>().is_ok());
+    }
+
+    #[test]
+    fn a_uri_fits_another_that_says_the_same_and_more() {
+        let fits = |one: &str, other: &str| {
+            one.parse::<KeyUri>().unwrap().fits(&other.parse::<KeyUri>().unwrap())
+        };
+        assert!(fits("pkcs11:token=a", "pkcs11:token=a;object=k;id=%01?module-path=/m.so"));
+        assert!(fits("pkcs11:token=a;object=k?module-path=/n.so", "pkcs11:token=a;object=k"));
+        assert!(!fits("pkcs11:token=b", "pkcs11:token=a;object=k"));
+        assert!(!fits("pkcs11:token=a;object=other", "pkcs11:token=a;object=k"));
+        assert!(!fits("pkcs11:token=a;object=k", "pkcs11:token=a"));
+        assert!(!fits("pkcs11:id=%02", "pkcs11:id=%01"));
     }
 
     #[test]
