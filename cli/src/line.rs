@@ -84,10 +84,13 @@ fn takes_value(word: &str, command: &Command) -> bool {
     command.get_arguments().find(is_it).is_some_and(|arg| arg.get_action().takes_values())
 }
 
-/// `device … --output tar` and `--output folders` are called `--into` now.
+/// `--output tar` and `--output folders` are called `--into` now, at the commands that have it.
 pub(crate) fn with_present_names(mut words: Vec<OsString>, root: &Command) -> Vec<OsString> {
     let path = Line::new(words.iter().skip(1)).path(root);
-    if path.first().is_none_or(|first| first != "device") {
+    let command = path.iter().try_fold(root, |at, name| at.find_subcommand(name));
+    if command
+        .is_none_or(|command| command.get_arguments().all(|arg| arg.get_long() != Some("into")))
+    {
         return words;
     }
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());

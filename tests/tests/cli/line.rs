@@ -134,6 +134,16 @@ fn a_reader_that_goes_away_ends_the_run() {
     assert!(said.starts_with("error: cannot write the archive"), "{said}");
 }
 
+/// The former `--output tar` is an archive only where archives are made.
+#[test]
+fn a_form_that_there_is_not_is_refused_as_such() {
+    let cli = Cli::with_cas();
+    for line in ["device list --output tar", "ca list --output=tar"] {
+        let said = cli.fails(2, line);
+        assert!(said.contains("invalid value 'tar' for '--output"), "{line}: {said}");
+    }
+}
+
 #[test]
 fn a_stream_refuses_what_it_could_not_go_on_with() {
     let cli = Cli::with_cas();
