@@ -122,11 +122,29 @@ impl<'a> Wanted<'a> {
         }
         for field in fields.iter_mut().filter(|field| field.name == "subjectAltName") {
             for said in [&mut field.old, &mut field.new].into_iter().flatten() {
-                *said = said.replace(id, "{id}");
+                *said = with_id_as_template(said, id);
             }
         }
         Ok(fields)
     }
+}
+
+/// A text with `{id}` wherever the id stands as a word of its own, and not inside another one.
+fn with_id_as_template(text: &str, id: &str) -> String {
+    let is_of_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let mut said = String::new();
+    let mut end = 0;
+    for (start, _) in text.match_indices(id) {
+        let after = start + id.len();
+        let inside = is_of_word(text[..start].chars().next_back())
+            || is_of_word(text[after..].chars().next());
+        if !inside {
+            said.push_str(&text[end..start]);
+            said.push_str("{id}");
+            end = after;
+        }
+    }
+    said + &text[end..]
 }
 
 fn validity_of(own: &Certificate) -> Validity {
@@ -215,6 +233,18 @@ mod tests {
         };
         let own = issue::self_sign(&order, &key).unwrap();
         super::days((profile, days), &own, &[])
+    }
+
+    #[test]
+    fn an_id_is_a_word() {
+        let said = |text, id| with_id_as_template(text, id);
+        assert_eq!(
+            said("URI:urn:dev:gw-1, DNS:gw-1.local", "gw-1"),
+            "URI:urn:dev:{id}, DNS:{id}.local"
+        );
+        assert_eq!(said("URI:urn:dev:gw-11", "gw-1"), "URI:urn:dev:gw-11");
+        assert_eq!(said("DNS:example.com, DNS:a", "a"), "DNS:example.com, DNS:{id}");
+        assert_eq!(said("URI:urn:é1é, 1", "1"), "URI:urn:é1é, {id}");
     }
 
     #[test]
