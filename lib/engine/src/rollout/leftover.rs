@@ -5,7 +5,7 @@
 //! rollouts may have theirs in the same place. What is found is told and stays: a rollout takes nothing away at a tenant
 //! that it is not told of.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -31,14 +31,15 @@ pub(super) fn findings(spec: &Spec, devices: &[Device]) -> Vec<Finding> {
         return Vec::new();
     }
     let listed: HashSet<String> = devices.iter().map(|device| device.id.folded()).collect();
-    let of_file = results_of_file(spec);
+    let of_file: Vec<PathBuf> = results_of_file(spec).iter().map(|path| one_name(path)).collect();
+    let list = one_name(&spec.devices.from);
     let mut findings = Vec::new();
-    for path in csv_files(spec) {
+    for (name, path) in csv_files(spec) {
         if path.to_string_lossy().ends_with(RESULTS) {
-            if !of_file.contains(&path) {
+            if !of_file.contains(&name) {
                 findings.extend(registered(spec, &path, &listed));
             }
-        } else if spec.registration.is_none() && path != spec.devices.from {
+        } else if spec.registration.is_none() && name != list {
             findings.extend(registration_of(&path, &listed));
         }
     }
@@ -60,10 +61,16 @@ fn results_of_file(spec: &Spec) -> Vec<PathBuf> {
     own.chain(named).collect()
 }
 
-/// A directory that cannot be read holds none, as far as can be told.
-fn csv_files(spec: &Spec) -> BTreeSet<PathBuf> {
+/// A file has many names; this is the one by which two of them are known to be the same.
+fn one_name(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// The files, each once, with how the rollout's file leads there. A directory that cannot be read holds none, as far as
+/// can be told.
+fn csv_files(spec: &Spec) -> BTreeMap<PathBuf, PathBuf> {
     let file = spec.registration.as_ref().map(|wanted| wanted.file.as_path());
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     for beside in [Some(&*spec.file), Some(&*spec.devices.out), file].into_iter().flatten() {
         let Some(dir) = beside.parent() else { continue };
         let here = dir.as_os_str().is_empty();
@@ -72,7 +79,7 @@ fn csv_files(spec: &Spec) -> BTreeSet<PathBuf> {
             let name = path.file_name().map(PathBuf::from).unwrap_or_default();
             let path = dir.join(name);
             if path.extension().is_some_and(|ending| ending == "csv") && path.is_file() {
-                found.insert(path);
+                found.entry(one_name(&path)).or_insert(path);
             }
         }
     }
