@@ -34,7 +34,7 @@ impl Cli {
     pub(crate) fn run(&self, line: &Line, out: Output) -> Result {
         let pki = &self.global.pki;
         match &self.command {
-            Command::Rollout(args) => commands::rollout::run(args, pki, out),
+            Command::Rollout(args) => commands::rollout::run(args, line, pki, out),
             Command::Ca(command) => commands::ca::run(command, pki, out),
             Command::Order(command) => commands::order::run(command, pki, out),
             Command::Device(command) => commands::device::run(command, pki, out),

@@ -1,31 +1,117 @@
 //! Hints of the library in the words of the command line: what to do, and the command or flag that does it.
 
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use c8y_pki_core::failure::{
     Example, Hint, Means, Permission, Secret, Setting, SubjectField, Task,
 };
 
-use crate::render::quoted;
+/// What a rollout's file and line say to its own commands, and has to be said to those that are advised.
+static SAID: OnceLock<Said> = OnceLock::new();
 
-/// The PKI directory of a rollout's file: the commands that are advised do not read the file.
-static WORKS_IN: OnceLock<PathBuf> = OnceLock::new();
-
-/// The groups of commands that work in a PKI directory.
-const IN_PKI: [&str; 5] = ["ca", "device", "order", "registry", "server"];
-
-/// Lets hints name a PKI directory, from now on.
-pub(crate) fn work_in(pki: &Path) {
-    WORKS_IN.get_or_init(|| pki.to_owned());
+/// Options that are the same for many commands, as they are typed.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// `--pki`, if the PKI directory is not the usual one.
+    pub(crate) pki: Option<String>,
+    /// How the tenant is reached.
+    pub(crate) tenant: String,
 }
 
-/// The option with the PKI directory, if it has to be said for this command.
-fn pki_of(command: &str) -> String {
-    let group = command.split(' ').next().unwrap_or_default();
-    match WORKS_IN.get().filter(|_| IN_PKI.contains(&group)) {
-        Some(pki) => format!("--pki {} ", quoted(&pki.display().to_string())),
-        None => String::new(),
+/// Lets hints say these options, from now on.
+pub(crate) fn say(said: Said) {
+    SAID.get_or_init(|| said);
+}
+
+/// What a command needs besides its own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Pki,
+    Tenant,
+    Both,
+}
+
+fn needs(task: &Task) -> Needs {
+    use Task as T;
+    match task {
+        T::ShowFile
+        | T::ShowKey
+        | T::ShowStore
+        | T::CreateStore
+        | T::FetchServer { .. }
+        | T::PrintExample(_)
+        | T::ListProfiles
+        | T::NewKey { .. }
+        | T::DecryptKey
+        | T::CheckRegistration => Needs::Nothing,
+        // These know the longest chain from there.
+        T::OrderChain | T::VerifyAsDevice { .. } => Needs::Pki,
+        T::InitCa
+        | T::ListCas
+        | T::ShowCa
+        | T::RequestCa { .. }
+        | T::TakeAnswer { .. }
+        | T::ImportCa { .. }
+        | T::RenewCa { .. }
+        | T::RenameCa { .. }
+        | T::MakeCrl { .. }
+        | T::CheckRegistry
+        | T::RepairRegistry
+        | T::MoveRegistry
+        | T::PreviewRepair
+        | T::RepairByList
+        | T::ListKeys
+        | T::FillPool { .. }
+        | T::ListServers
+        | T::RenewServer { .. }
+        | T::ListDevices
+        | T::ListBatches
+        | T::ListOrders
+        | T::ShowOrder { .. }
+        | T::TakeOrderBack { .. }
+        | T::ShowDevice { .. }
+        | T::IssueDevice { .. }
+        | T::SignRequests
+        | T::RenewDevice { .. }
+        | T::ImportDevice { .. }
+        | T::MakeManifest
+        | T::CreateRegistration => Needs::Pki,
+        T::CheckDevice
+        | T::CheckAgainstUploaded { .. }
+        | T::UploadOwnCa { .. }
+        | T::ProveCa { .. }
+        | T::UploadCrl
+        | T::VerifyAtTenant => Needs::Both,
+        T::ShowTenant
+        | T::ListTrusted
+        | T::UploadCa
+        | T::EnableCa { .. }
+        | T::AllowAutoRegistration { .. }
+        | T::RemoveCa { .. }
+        | T::ProveOtherCa
+        | T::NewCode
+        | T::DownloadCrl
+        | T::EnableCrlCheck
+        | T::EnableAuthority
+        | T::CreateAuthority
+        | T::UploadRegistration
+        | T::ListRegistrations
+        | T::AddRegistration
+        | T::WithdrawRegistration { .. } => Needs::Tenant,
+    }
+}
+
+/// The whole command, as it is typed.
+fn typed(task: &Task, said: Option<&Said>) -> String {
+    let pki = said.and_then(|said| said.pki.as_deref()).unwrap_or_default();
+    let tenant = said.map_or("", |said| &said.tenant);
+    let command = command(task);
+    match needs(task) {
+        Needs::Nothing => format!("c8y-pki {command}"),
+        Needs::Pki => format!("c8y-pki{pki} {command}"),
+        Needs::Tenant => format!("c8y-pki {command}{tenant}"),
+        Needs::Both => format!("c8y-pki{pki} {command}{tenant}"),
     }
 }
 
@@ -41,10 +127,7 @@ pub(crate) fn sentence(hint: &Hint) -> String {
 
 fn means(by: &Means) -> String {
     match by {
-        Means::Run(task) => {
-            let command = command(task);
-            format!("`c8y-pki {}{command}`", pki_of(&command))
-        }
+        Means::Run(task) => format!("`{}`", typed(task, SAID.get())),
         Means::Give(setting) => option(*setting).to_owned(),
         Means::Omit(setting) => format!("leave out {}", option(*setting)),
         Means::Provide(Secret::KeyPassword) => "--key-password-file FILE".to_owned(),

@@ -186,6 +186,46 @@ fn commands_are_typed_as_they_are_printed() {
     assert!(!said.contains("--out"), "{said}");
 }
 
+/// What the command line says besides, and the host that only the file has, are in the commands.
+#[test]
+fn commands_lead_to_the_same_tenant_and_place() {
+    let at = AtTenant::new(example(""));
+    let host = at.sandbox.url();
+    let section = format!("[tenant]\nhost = \"{host}\"\ncas = [\"line-7\", \"edge\"]\n");
+    at.cli.write(FILE, at.cli.text(FILE) + &section);
+    at.cli.write("jo pw", format!("{PASSWORD}\n"));
+    let login = "--user admin --tenant-password-file 'jo pw' --cacert sandbox-ca.pem";
+    let run = |more: &str| at.cli.run_with(&format!("rollout {FILE} {more}"), &[], b"");
+    run(login).expect(0);
+    assert_eq!(at.list("trusted_certificates").len(), 2);
+
+    edit(&at.cli, "cas = [\"line-7\", \"edge\"]\n", "cas = [\"line-7\"]\n");
+    edit(&at.cli, "O=Example GmbH,C=DE\"\n# One directory", "O=Other,C=DE\"\n# One directory");
+    let commands = |more: &str| -> Vec<String> {
+        let plan = run(&format!("{more} --plan --json")).expect(0).json();
+        let rows = plan["findings"].as_array().expect("rows").clone();
+        rows.iter().filter_map(|row| row["command"].as_str()).map(str::to_owned).collect()
+    };
+    let ends = |more: &str, wanted: &str| {
+        let all = commands(more);
+        assert!(all.iter().any(|command| command.ends_with(wanted)), "{wanted}: {all:?}");
+    };
+    ends("--local", &format!("rollout {FILE} --local --replace-differing"));
+    ends("--sandbox", &format!("rollout {FILE} --sandbox --replace-differing"));
+    ends(login, &format!("rollout {FILE} {login} --replace-differing"));
+    // A context is named again, and has the host.
+    let password = "--tenant-password-file pw";
+    at.cli.ok(&format!(
+        "context add box --host {host} --user admin --cacert sandbox-ca.pem {password}"
+    ));
+    ends("--context box", &format!("rollout {FILE} --context box --replace-differing"));
+    ends("--context box", "cert.pem --context box");
+
+    let removing = commands(login).into_iter().find(|command| command.contains("trust remove"));
+    typed_well(&at.cli, &format!("{} --yes", removing.expect("a command")));
+    assert_eq!(at.list("trusted_certificates").len(), 1);
+}
+
 #[test]
 fn what_is_no_longer_in_the_file_is_told_and_stays() {
     let at = AtTenant::new(example("[tenant]\ncas = [\"line-7\"]\n"));
@@ -225,4 +265,9 @@ fn what_is_no_longer_in_the_file_is_told_and_stays() {
     let with = plan("CA");
     assert!(with.contains("-  ca.name") && with.contains("other"), "{with}");
     assert!(with.contains("trusted by t1001, and a CA that is not in this file"), "{with}");
+
+    // Another way to write the same directory leads to no other file.
+    at.cli.write(FILE, text.replace("out = \"out/devices\"", "out = \"../demo/out/devices\""));
+    let same = plan("directory");
+    assert!(!same.contains("registered there by"), "{same}");
 }

@@ -1,6 +1,6 @@
 //! `rollout`: everything from one file.
 
-mod applied;
+mod advice;
 mod args;
 mod beyond;
 mod plan;

@@ -1,12 +1,10 @@
 //! `rollout --plan`: what the file wants and what is there, row by row, as text and as JSON.
 
 use c8y_pki_engine::platform::crl::Switch;
-use c8y_pki_engine::rollout::spec::Spec;
 use c8y_pki_engine::rollout::{Finding, Plan, Remedy, Sign, Step};
 use serde::Serialize;
 
-use super::applied::command;
-use super::args::RolloutArgs;
+use super::advice::Asked;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{count, printable, table};
@@ -31,8 +29,8 @@ struct Row<'a> {
 }
 
 /// Shows a plan, and ends as the arguments say.
-pub(super) fn show(args: &RolloutArgs, plan: &Plan, spec: &Spec, out: Output) -> Result {
-    let row = |finding| Row { finding, command: command(finding, spec) };
+pub(super) fn show(asked: &Asked<'_>, plan: &Plan, out: Output) -> Result {
+    let row = |finding| Row { finding, command: asked.command(finding) };
     let planned = Planned {
         plan: &plan.steps,
         findings: plan.findings.iter().map(row).collect(),
@@ -40,19 +38,19 @@ pub(super) fn show(args: &RolloutArgs, plan: &Plan, spec: &Spec, out: Output) ->
         revocation_check: plan.revocation_check,
     };
     out.result(&planned, |_| {
-        let rows = plan.findings.iter().map(|finding| self::row(finding, spec)).collect();
+        let rows = plan.findings.iter().map(|finding| self::row(finding, asked)).collect();
         table(&[], rows) + &end(&plan.findings) + revocation(plan.revocation_check)
     })?;
-    Ok(if args.exit_code && plan.differs() { Outcome::Changes } else { Outcome::Done })
+    Ok(if asked.args.exit_code && plan.differs() { Outcome::Changes } else { Outcome::Done })
 }
 
 /// A finding as a row: its sign, the key, what it is about, and how it differs.
-pub(super) fn row(finding: &Finding, spec: &Spec) -> Vec<String> {
+pub(super) fn row(finding: &Finding, asked: &Asked<'_>) -> Vec<String> {
     let sign = finding.sign.character().to_string();
-    vec![sign, finding.key.clone(), finding.name.clone(), words(finding, spec)]
+    vec![sign, finding.key.clone(), finding.name.clone(), words(finding, asked)]
 }
 
-fn words(finding: &Finding, spec: &Spec) -> String {
+fn words(finding: &Finding, asked: &Asked<'_>) -> String {
     let mut text = finding.detail.clone();
     let join = |text: &mut String, more: &str| {
         if !text.is_empty() && !more.is_empty() {
@@ -68,7 +66,7 @@ fn words(finding: &Finding, spec: &Spec) -> String {
     if finding.devices > 0 && finding.sign != Sign::InPlace {
         text.push_str(&format!("; {}", devices(finding)));
     }
-    if let Some(command) = command(finding, spec) {
+    if let Some(command) = asked.command(finding) {
         text.push_str(&format!("; to apply: `{command}`"));
     } else if let Some(words) = finding.remedy.as_ref().and_then(advice) {
         text.push_str(&format!("; {words}"));
@@ -87,8 +85,8 @@ fn devices(finding: &Finding) -> String {
 }
 
 /// The command that would apply it between backquotes, or what to do where no command does.
-pub(super) fn applied(finding: &Finding, spec: &Spec) -> Option<String> {
-    let command = command(finding, spec).map(|command| format!("`{command}`"));
+pub(super) fn applied(finding: &Finding, asked: &Asked<'_>) -> Option<String> {
+    let command = asked.command(finding).map(|command| format!("`{command}`"));
     command.or_else(|| finding.remedy.as_ref().and_then(advice))
 }
 

@@ -11,13 +11,15 @@ use c8y_pki_engine::rollout::{self, EXAMPLE, Passwords, Plan, Report, RolloutErr
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::advice::Asked;
 use super::args::RolloutArgs;
 use super::beyond::Beyond;
-use super::{applied, plan, show};
+use super::{plan, show};
 use crate::clock;
 use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
-use crate::hint;
+use crate::hint::{self, Said};
+use crate::line::Line;
 use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
@@ -39,7 +41,7 @@ struct Done<'a> {
     registration: Option<String>,
 }
 
-pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
+pub(crate) fn run(args: &RolloutArgs, line: &Line, pki: &Path, out: Output) -> Result {
     let file = match (&args.example, &args.file) {
         (Some(dir), _) => write_example(dir)?,
         (None, Some(file)) => file.clone(),
@@ -48,9 +50,9 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let out = out.beside(args.report.as_deref());
     let spec = spec(args, &file)?;
     warn_of_another_folder(pki, &spec, out);
-    if [pki, &spec.pki] != [Path::new(DEFAULT_PKI); 2] {
-        hint::work_in(&spec.pki);
-    }
+    let asked = Asked { spec: &spec, args, line };
+    let is_usual = [pki, &spec.pki] == [Path::new(DEFAULT_PKI); 2];
+    hint::say(Said { pki: (!is_usual).then(|| asked.pki()), tenant: asked.at_tenant() });
     if let Some(page) = &args.report {
         check_page(page)?;
     }
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let beyond = Beyond::of(args, &spec, &stop, out)?;
     if args.plan {
         let plan = planned(&spec, &beyond, out).map_err(|error| *error)?;
-        return plan::show(args, &plan, &spec, out);
+        return plan::show(&asked, &plan, out);
     }
     let told = || out.note("another rollout is working in this PKI directory: waiting for its end");
     let turn = Turn::take_if_there(&spec, &told, &stop)?;
@@ -88,9 +90,9 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     }
     let report = plan.and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
     drop(turn);
-    let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond, out));
+    let page = args.report.as_ref().map(|page| write_page(page, &asked, &report, &beyond, out));
     let left_out = spec.tenant.is_some() && beyond.client.is_none();
-    let ended = end(report.map_err(|error| *error)?, &spec, (args.sandbox, left_out), out)?;
+    let ended = end(report.map_err(|error| *error)?, &asked, left_out, out)?;
     page.transpose()?;
     if let (true, Some(rehearsal)) = (args.stay, &beyond.rehearsal) {
         rehearsal.stay(&stop, out)?;
@@ -209,12 +211,8 @@ fn word(step: &'static str) -> &'static str {
 }
 
 /// Shows what was done, and says how it ended.
-fn end(
-    mut report: Report,
-    spec: &Spec,
-    (rehearsed, tenant_left_out): (bool, bool),
-    out: Output,
-) -> Result {
+fn end(mut report: Report, asked: &Asked<'_>, tenant_left_out: bool, out: Output) -> Result {
+    let spec = asked.spec;
     let stopped = report.is_stopped();
     let failure = report.failure.take();
     let done = Done {
@@ -222,13 +220,12 @@ fn end(
         out: spec.devices.out.display().to_string(),
         registration: spec.registration.as_ref().map(|r| r.file.display().to_string()),
     };
-    out.result(&done, |done| show::report(done.report, spec, tenant_left_out))?;
+    out.result(&done, |done| show::report(done.report, asked, tenant_left_out))?;
     old_ids::warn(&report.devices.old_ids, out);
     if report.pruned.as_ref().is_some_and(|pruned| pruned.revoked > 0) {
         out.note(&format!(
-            "For servers that read the CA's own list, make the next one: `{}{}`",
-            applied::of_ca(spec, &format!("ca crl {}", spec.devices.ca)),
-            applied::password_of(spec, &spec.devices.ca, "--ca-password-file")
+            "For servers that read the CA's own list, make the next one: `{}`",
+            asked.next_list()
         ));
     }
     warn_of_verdict(&report, out);
@@ -255,7 +252,9 @@ fn end(
     let unconnected = report.connected.as_ref().filter(|c| !c.failed.is_empty());
     if let Some(unconnected) = unconnected {
         let failed = count(unconnected.failed.len(), "device");
-        out.warning(&format!("{failed} did not connect{}", more_of_one(spec, rehearsed)));
+        let more = asked.more_of_one();
+        let more = more.map_or_else(String::new, |c| format!("; `{c}` says more about one device"));
+        out.warning(&format!("{failed} did not connect{more}"));
     }
     Ok(Outcome::of(refused.is_none() && unconnected.is_none()))
 }
@@ -281,19 +280,6 @@ fn warn_of_verdict(report: &Report, out: Output) {
     }
 }
 
-/// The command that says more of a device; there is none for a tenant that is gone.
-fn more_of_one(spec: &Spec, rehearsed: bool) -> String {
-    if rehearsed {
-        return String::new();
-    }
-    let password = match &spec.passwords.store {
-        Some(file) => format!(" --store-password-file {}", file.display()),
-        None => String::new(),
-    };
-    let dir = spec.devices.out.display();
-    format!("; `c8y-pki device check ID --out {dir}{password}` says more about one device")
-}
-
 /// Refuses to write over a file that is no such page.
 fn check_page(path: &Path) -> Result<()> {
     if !outlet::stands(path)?
@@ -309,7 +295,7 @@ fn check_page(path: &Path) -> Result<()> {
 
 fn write_page(
     path: &Path,
-    spec: &Spec,
+    asked: &Asked<'_>,
     report: &Applied,
     beyond: &Beyond,
     out: Output,
@@ -320,9 +306,9 @@ fn write_page(
         (None, None) => At::Nowhere,
     };
     let run = report.as_ref().map_err(|error| &**error);
-    let picture = Picture::gather(spec, run, tenant, OffsetDateTime::now_utc())?;
+    let picture = Picture::gather(asked.spec, run, tenant, OffsetDateTime::now_utc())?;
     let picture = picture.took(clock::since_start());
-    let picture = picture.applied_by(|finding| plan::applied(finding, spec));
+    let picture = picture.applied_by(|finding| plan::applied(finding, asked));
     outlet::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace, out)
 }
 

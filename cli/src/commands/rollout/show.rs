@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use c8y_pki_engine::platform::crl::Switch;
-use c8y_pki_engine::rollout::spec::Spec;
 use c8y_pki_engine::rollout::{
     Action, Connected, Finding, NotConnected, Pruned, Registered, Report, Step,
 };
 
+use super::advice::Asked;
 use super::plan;
 use crate::render::{as_line, count, printable, table};
 
@@ -15,7 +15,7 @@ use crate::render::{as_line, count, printable, table};
 const MOST_ROWS: usize = 20;
 
 /// What was done.
-pub(super) fn report(report: &Report, spec: &Spec, tenant_left_out: bool) -> String {
+pub(super) fn report(report: &Report, asked: &Asked<'_>, tenant_left_out: bool) -> String {
     // Its devices stand for it.
     let is_told = |step: &&Step| report.connected.is_none() || step.action != Action::Connect;
     let steps = report.steps.iter().filter(is_told);
@@ -30,15 +30,15 @@ pub(super) fn report(report: &Report, spec: &Spec, tenant_left_out: bool) -> Str
         false => nothing_done(report, tenant_left_out),
     });
     text.extend(report.pruned.as_ref().map(|of| pruned(of, report.revocation_check)));
-    text.push_str(&left(&report.left, spec));
-    text.push_str(&beside(&report.stays, spec));
+    text.push_str(&left(&report.left, asked));
+    text.push_str(&beside(&report.stays, asked));
     text.extend(report.registered.as_ref().map(registered));
     text.extend(report.connected.as_ref().map(connected));
     text.push_str(plan::revocation(report.revocation_check));
     text.extend(
         report.shortened.iter().map(|of| as_line(&format!("shortened     {}", of.sentence()))),
     );
-    text + &places(spec)
+    text + &places(asked)
 }
 
 /// What is said where nothing was done: no more than was looked at.
@@ -61,20 +61,20 @@ fn nothing_done(report: &Report, tenant_left_out: bool) -> String {
 }
 
 /// What is there and not in the file: told, and nothing to do.
-fn beside(stays: &[Finding], spec: &Spec) -> String {
+fn beside(stays: &[Finding], asked: &Asked<'_>) -> String {
     if stays.is_empty() {
         return String::new();
     }
-    let rows = stays.iter().map(|finding| plan::row(finding, spec)).collect();
+    let rows = stays.iter().map(|finding| plan::row(finding, asked)).collect();
     format!("Not in the file, and left alone:\n{}", table(&[], rows))
 }
 
 /// What is not as the file wants it, and stays so.
-fn left(left: &[Finding], spec: &Spec) -> String {
+fn left(left: &[Finding], asked: &Asked<'_>) -> String {
     if left.is_empty() {
         return String::new();
     }
-    let rows = left.iter().map(|finding| plan::row(finding, spec)).collect();
+    let rows = left.iter().map(|finding| plan::row(finding, asked)).collect();
     let what = count(left.len(), "difference");
     format!("{what} from the file, not changed:\n{}", table(&[], rows))
 }
@@ -147,7 +147,8 @@ fn connected(c: &Connected) -> String {
 }
 
 /// Where to find what was made.
-fn places(spec: &Spec) -> String {
+fn places(asked: &Asked<'_>) -> String {
+    let spec = asked.spec;
     let line = |what: &str, path: &Path| as_line(&format!("{what:<14}{}", path.display()));
     let mut text = line("devices", &spec.devices.out);
     text.extend(spec.registration.as_ref().map(|r| line("registration", &r.file)));
