@@ -232,6 +232,7 @@ const OTHER: &[&str] = &[
     "registration add --from",
     "registration create --from",
     "man DIR",
+    "order labels --from",
     "order labels --one-time-passwords",
     "order labels --out",
     "order labels --secrets",

@@ -191,3 +191,52 @@ fn a_label_does_not_lack_what_it_is_to_show() {
         assert!(!cli.path("n.pdf").exists(), "{options}");
     }
 }
+
+#[test]
+fn labels_are_made_again_for_some_and_for_several_orders() {
+    let cli = Cli::with_cas();
+    cli.write("a.csv", "id,name\ngw-1,One\ngw-2,Two\ngw-3,Three\n");
+    cli.write("b.csv", "id,name\nmeter-1,Of B\nmeter-2,Of B\n");
+    cli.ok("order create acme --from a.csv --ca line --customer Acme");
+    cli.ok("order create beta --from b.csv --ca line --customer Beta");
+    cli.ok(&format!("device issue --from a.csv --ca line --out out {CA_PW}"));
+    cli.ok(&format!("device issue meter-1 lone --ca line --out out {CA_PW}"));
+    let template = "qr = \"{id}\"\n".to_owned()
+        + &["{id}", "{name}", "{order}", "{customer}", "{serial}"]
+            .map(|text| format!("[[line]]\ntext = \"{text}\"\npoints = 6\n"))
+            .concat();
+    cli.write("t.toml", template);
+    let labels = |line: &str| -> Vec<Vec<String>> {
+        cli.ok(&format!("order labels {line} --template t.toml --format csv --out l.csv"));
+        let text = cli.text("l.csv");
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let rows = reader.records().map(|row| row.expect("a row"));
+        rows.map(|row| row.iter().skip(2).map(str::to_owned).collect()).collect()
+    };
+    let whole = labels("acme");
+    assert_eq!(whole.len(), 3);
+    // Some of an order, in its order.
+    cli.write("spoiled.csv", "id\ngw-3\ngw-1\n");
+    assert_eq!(labels("acme --from spoiled.csv"), [whole[0].clone(), whole[2].clone()]);
+    // A box with devices of several orders, and of none; what the list says comes first.
+    cli.write("box.csv", "id,name\nmeter-1,Changed\ngw-2,\nlone,Alone\n");
+    let boxed = labels("--from box.csv");
+    assert_eq!(boxed[0][..4], ["meter-1", "Changed", "beta", "Beta"]);
+    assert_eq!(boxed[1], whole[1]);
+    assert_eq!(boxed[2][..2], ["lone", "Alone"]);
+
+    // Nothing is made of what is not known, of another order's, or without a certificate.
+    cli.write("wrong.csv", "id\ngw-1\nmeter-1\nGW-2\n");
+    let said = cli.fails(2, "order labels acme --from wrong.csv --out n.pdf");
+    assert!(said.contains("not in the order \"acme\": GW-2, meter-1"), "{said}");
+    cli.write("unknown.csv", "id\ngw-1\nGW-2\nnobody\n");
+    let said = cli.fails(2, "order labels --from unknown.csv --out n.pdf");
+    assert!(said.contains("no certificate and no order of GW-2, nobody"), "{said}");
+    let said = cli.run("order labels --from b.csv --out n.pdf").expect(1);
+    assert!(
+        said.error().contains("1 of 2 devices") && said.error().contains("meter-2"),
+        "{said:?}"
+    );
+    cli.fails(2, "order labels --out n.pdf");
+    assert!(!cli.path("n.pdf").exists());
+}

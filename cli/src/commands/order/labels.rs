@@ -1,29 +1,27 @@
-//! `order labels`: stickers for the devices of an order.
+//! `order labels`: stickers for the devices of an order, or of a list.
 
 use c8y_pki_core::shown;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki_core::cert::Certificate;
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::files::{self, Access, Existing};
 use c8y_pki_engine::labels::{
     self, Facts, Form, Label, LabelError, Placeholder, Resolution, Sheet, Template,
 };
 use c8y_pki_engine::orders;
-use c8y_pki_engine::registration::OneTimePassword;
-use c8y_pki_engine::registry::{OrderRecord, OrderState, Registry};
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::registration::{self, OneTimePassword};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::labelled::{self, Labelled};
 use super::secrets;
+use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::render::{as_line, count};
+use crate::render::{as_line, count, quoted};
 use crate::{clock, outlet};
-
-/// Devices without a certificate that are named.
-const NAMED: usize = 5;
 
 /// In which form labels are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,16 +51,25 @@ Print PDF at 100 % (\"actual size\"), not fitted to the page.
 
 Examples:
   c8y-pki order labels acme-11 --out labels.pdf
+  c8y-pki order labels acme-11 --from spoiled.csv --out again.pdf   some of the order once more
+  c8y-pki order labels --from box-3.csv --out box-3.pdf             whatever orders they are in
   c8y-pki order labels acme-11 --format zpl --sheet 57x32 --dpi 300 --out labels.zpl
   c8y-pki order labels acme-11 --format svg --qr 'https://acme.example/d/{id}' --out labels
   c8y-pki order labels acme-11 --template label-registration.toml --one-time-passwords registration.csv \\
     --domain acme.eu-latest.cumulocity.com --out secret-labels.pdf
 
-Exit codes: 0 a label for every device of the order; 1 some have no certificate, which the label shows:
-nothing is written without --partial; 2 wrong template, size or order.")]
+Exit codes: 0 a label for every device; 1 some have no certificate, which the label shows: nothing is
+written without --partial; 2 wrong template, size, order or list.")]
 pub(crate) struct LabelsArgs {
     /// The order
-    name: String,
+    #[arg(required_unless_present = "from")]
+    name: Option<String>,
+    /// Only the devices of this CSV or .xlsx with a column `id`; - for standard input. Without an order, its devices
+    /// whatever orders they are in
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    columns: FromArgs,
     /// The form
     #[arg(long, value_enum, default_value = "pdf")]
     format: FormArg,
@@ -100,7 +107,7 @@ pub(crate) struct LabelsArgs {
 
 #[derive(Serialize)]
 struct Made {
-    order: String,
+    order: Option<String>,
     labels: usize,
     left_out: usize,
     pages: Option<usize>,
@@ -117,27 +124,27 @@ pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
     }
     let out = out.beside(Some(&args.out));
     let pki = clock::open_to_read(dir, out)?;
-    let order = orders::named(pki.registry(), &args.name)?;
-    let all = facts(args, &template, pki.registry(), &order)?;
+    let Labelled { of, devices } = labelled(args, &pki, out)?;
+    let all = facts(args, &template, devices)?;
     let shows_certificate = template.placeholders().into_iter().any(Placeholder::is_of_certificate);
     let (with, without): (Vec<Facts>, Vec<Facts>) =
         all.into_iter().partition(|facts| !shows_certificate || facts.certificate.is_some());
     if !without.is_empty() && !args.partial {
-        return Err(missing(&order, &without, with.len()));
+        return Err(missing(args, &of, &without, with.len()));
     }
     let drawn: std::result::Result<Vec<Label>, LabelError> =
         with.iter().map(|facts| template.label(facts)).collect();
     let labels = drawn.map_err(|e| explained(e, args))?;
     if labels.is_empty() {
         return Err(Failure::no(
-            format!("no device of the order {:?} has a certificate for its label", order.name),
-            format!("issue them: `c8y-pki device issue --order {}`", order.name),
+            format!("no device of {of} has a certificate for its label"),
+            format!("issue them: {}", issuing(args)),
         ));
     }
     let sheet = sheet(args, &template);
     write(args, &labels, sheet, template.is_secret(), out)?;
     let made = Made {
-        order: order.name,
+        order: args.name.clone(),
         labels: labels.len(),
         left_out: without.len(),
         pages: (args.format == FormArg::Pdf)
@@ -188,12 +195,25 @@ fn sheet(args: &LabelsArgs, template: &Template) -> Sheet {
     args.sheet.or_else(|| template.sheet()).unwrap_or_else(usual)
 }
 
-/// What is known of each device of the order, in its order.
+/// Whose labels are written.
+fn labelled(args: &LabelsArgs, pki: &Pki, out: Output) -> Result<Labelled> {
+    let registry = pki.registry();
+    let order = args.name.as_deref().map(|name| orders::named(registry, name)).transpose()?;
+    let list = match &args.from {
+        Some(file) => Some(args.columns.read(file, out)?.without_faults()?.devices),
+        None => None,
+    };
+    match order {
+        Some(order) => labelled::of_order(registry, &order, list),
+        None => labelled::of_list(registry, list.unwrap_or_default()),
+    }
+}
+
+/// What is known of each device.
 fn facts(
     args: &LabelsArgs,
     template: &Template,
-    registry: &Registry,
-    order: &OrderRecord,
+    devices: Vec<labelled::Owner>,
 ) -> Result<Vec<Facts>> {
     let wants = |placeholder| template.placeholders().contains(&placeholder);
     let wants_one_time = wants(Placeholder::OneTime) || wants(Placeholder::Registration);
@@ -206,49 +226,45 @@ fn facts(
         _ => HashMap::new(),
     };
     let domain = args.domain.clone().or_else(|| crate::variables::variable("C8Y_HOST"));
-    let mut all = Vec::new();
-    registry.each_order_device(order, |device| -> Result<()> {
-        let id = device.ordered.id.as_str();
-        let live = device.live.as_ref().filter(|_| device.state == OrderState::Issued);
-        let certificate = live.map(|live| Certificate::from_der(&live.der)).transpose();
-        let certificate = certificate?;
+    let known = |device: labelled::Owner| {
         let listed = |column: &str| {
-            let value = c8y_pki_engine::registration::column(&device.ordered.details, column)?;
+            let value = registration::column(&device.details, column)?;
             Some((column.to_owned(), value.to_owned()))
         };
-        all.push(Facts {
-            id: id.to_owned(),
-            certificate: certificate.as_ref().map(Into::into),
+        Facts {
+            certificate: device.certificate,
             list: ["TYPE", "NAME", "PATH", "ICCID"].into_iter().filter_map(listed).collect(),
-            order: Some(order.name.clone()),
-            customer: order.customer.clone(),
             domain: domain.clone(),
-            one_time: one_time.remove(id),
+            one_time: one_time.remove(&device.id),
             // A password belongs to a keystore, and so to a serial number.
-            store_password: live.and_then(|live| passwords.remove(&live.serial.to_string())),
-        });
-        Ok(())
-    })?;
-    Ok(all)
+            store_password: device.serial.and_then(|serial| passwords.remove(&serial)),
+            id: device.id,
+            order: device.order,
+            customer: device.customer,
+        }
+    };
+    Ok(devices.into_iter().map(known).collect())
 }
 
-fn missing(order: &OrderRecord, without: &[Facts], with: usize) -> Failure {
-    let named: Vec<&str> = without.iter().take(NAMED).map(|facts| facts.id.as_str()).collect();
-    let more = if without.len() > NAMED { ", …" } else { "" };
+fn missing(args: &LabelsArgs, of: &str, without: &[Facts], with: usize) -> Failure {
+    let ids: Vec<String> = without.iter().map(|facts| facts.id.clone()).collect();
+    let (missing, all) = (without.len() as u64, (without.len() + with) as u64);
     Failure::no(
         format!(
-            "of the order {:?} {} no certificate, which the label shows: {}{more}",
-            order.name,
-            shown::part(
-                without.len() as u64,
-                (without.len() + with) as u64,
-                "device",
-                ("has", "have")
-            ),
-            named.join(", ")
+            "of {of} {} no certificate, which the label shows: {}",
+            shown::part(missing, all, "device", ("has", "have")),
+            labelled::named(&ids)
         ),
-        format!("issue them (`c8y-pki device issue --order {}`), or add --partial", order.name),
+        format!("issue them ({}), or add --partial", issuing(args)),
     )
+}
+
+/// The command that makes the certificates that labels lack.
+fn issuing(args: &LabelsArgs) -> String {
+    match &args.name {
+        Some(name) => format!("`c8y-pki device issue --order {}`", quoted(name)),
+        None => "`c8y-pki device issue`".to_owned(),
+    }
 }
 
 /// What is not known of a device, with the option that gives it.

@@ -1,8 +1,10 @@
 //! `order`: a customer's list of devices, and how far each of them is.
 //!
-//! One file per verb; `view` is an order as it is shown, `secrets` reads what labels may show.
+//! One file per verb; `view` is an order as it is shown, `labelled` and `secrets` are about labels: whose
+//! they are, and what they may show.
 
 mod create;
+mod labelled;
 mod labels;
 mod list;
 mod revoke;
@@ -26,7 +28,7 @@ pub(crate) enum OrderCommand {
     List(list::ListArgs),
     /// Show how far an order is, and what is missing
     Show(show::ShowArgs),
-    /// Write labels for the devices of an order: id, fingerprint, QR code
+    /// Write labels for the devices of an order or a list: id, fingerprint, QR code
     Labels(Box<labels::LabelsArgs>),
     /// Take an order back: revoke what was issued for it, and close it
     Revoke(revoke::RevokeArgs),

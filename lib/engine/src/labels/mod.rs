@@ -28,7 +28,7 @@ mod zpl;
 use std::fmt::Write;
 
 pub use error::LabelError;
-pub use facts::{Facts, Placeholder};
+pub use facts::{Facts, OfCertificate, Placeholder};
 pub use sheet::{SHEETS, Sheet, Size};
 pub use template::{BUILT_IN, Label, Line, Template};
 pub use zpl::Resolution;

@@ -1,0 +1,138 @@
+//! Whose labels are written: all devices of an order, those of it that are on a list, or those of a list alone.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::labels::OfCertificate;
+use c8y_pki_engine::list::Device;
+use c8y_pki_engine::orders;
+use c8y_pki_engine::registry::{OrderRecord, OrderState, Ordered, Record, Registry};
+
+use crate::failure::{Failure, Result};
+
+/// How many ids a sentence names.
+pub(super) const NAMED: usize = 5;
+
+/// The devices that get labels.
+#[derive(Debug)]
+pub(super) struct Labelled {
+    /// What messages call them together.
+    pub(super) of: String,
+    pub(super) devices: Vec<Owner>,
+}
+
+/// A device that gets a label.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) id: String,
+    /// What its list says of it.
+    pub(super) details: BTreeMap<String, String>,
+    pub(super) certificate: Option<OfCertificate>,
+    /// The serial number of that.
+    pub(super) serial: Option<String>,
+    pub(super) order: Option<String>,
+    pub(super) customer: Option<String>,
+}
+
+impl Owner {
+    /// A device and its live certificate.
+    fn new(
+        id: &DeviceId,
+        details: BTreeMap<String, String>,
+        live: Option<&Record>,
+    ) -> Result<Self> {
+        let certificate = live.map(Record::certificate).transpose()?;
+        Ok(Self {
+            id: id.to_string(),
+            details,
+            certificate: certificate.as_ref().map(OfCertificate::from),
+            serial: live.map(|live| live.serial.to_string()),
+            order: None,
+            customer: None,
+        })
+    }
+}
+
+/// All devices of an order, or those of it that are on a list.
+pub(super) fn of_order(
+    registry: &Registry,
+    order: &OrderRecord,
+    list: Option<Vec<Device>>,
+) -> Result<Labelled> {
+    let mut wanted: Option<HashSet<String>> =
+        list.map(|list| list.iter().map(|device| device.id.to_string()).collect());
+    let mut devices = Vec::new();
+    registry.each_order_device(order, |device| -> Result<()> {
+        let id = device.ordered.id.as_str();
+        if wanted.as_mut().is_none_or(|wanted| wanted.remove(id)) {
+            let live = device.live.as_ref().filter(|_| device.state == OrderState::Issued);
+            let Ordered { id, details, .. } = device.ordered;
+            let (order, customer) = (Some(order.name.clone()), order.customer.clone());
+            devices.push(Owner { order, customer, ..Owner::new(&id, details, live)? });
+        }
+        Ok(())
+    })?;
+    let mut others: Vec<String> = wanted.into_iter().flatten().collect();
+    if others.is_empty() {
+        return Ok(Labelled { of: format!("the order {:?}", order.name), devices });
+    }
+    others.sort_unstable();
+    Err(Failure::usage(
+        format!(
+            "the list has devices that are not in the order {:?}: {}",
+            order.name,
+            named(&others)
+        ),
+        "take them off the list, or leave out the name of the order",
+    ))
+}
+
+/// The devices of a list, whatever order they are in. The list comes before what was kept of a device.
+pub(super) fn of_list(registry: &Registry, list: Vec<Device>) -> Result<Labelled> {
+    let mut orders: HashMap<String, OrderRecord> = HashMap::new();
+    let (mut devices, mut unknown) = (Vec::new(), Vec::new());
+    for Device { id, mut details, .. } in list {
+        let live = registry.live_device(&id)?.filter(|record| is_of(record, &id));
+        let ordered = registry.ordered(&id)?.filter(|ordered| ordered.id == id);
+        let order = match &ordered {
+            Some(_) => registry.open_order_of(&id)?,
+            None => None,
+        };
+        if live.is_none() && order.is_none() {
+            unknown.push(id.to_string());
+            continue;
+        }
+        let of_order = ordered.iter().flat_map(|ordered| &ordered.details);
+        for (header, value) in of_order.chain(live.iter().flat_map(|record| &record.details)) {
+            details.entry(header.clone()).or_insert_with(|| value.clone());
+        }
+        let customer = match &order {
+            None => None,
+            Some(name) => {
+                if !orders.contains_key(name) {
+                    orders.insert(name.clone(), orders::named(registry, name)?);
+                }
+                orders[name].customer.clone()
+            }
+        };
+        devices.push(Owner { order, customer, ..Owner::new(&id, details, live.as_ref())? });
+    }
+    if unknown.is_empty() {
+        return Ok(Labelled { of: "the list".to_owned(), devices });
+    }
+    Err(Failure::usage(
+        format!("the registry has no certificate and no order of {}", named(&unknown)),
+        "issue them first, or take them off the list",
+    ))
+}
+
+/// Ids that differ in case are different devices.
+fn is_of(record: &Record, id: &DeviceId) -> bool {
+    record.holder.device() == Some(id)
+}
+
+/// The first of some ids.
+pub(super) fn named(ids: &[String]) -> String {
+    let more = if ids.len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", ids[..ids.len().min(NAMED)].join(", "))
+}
