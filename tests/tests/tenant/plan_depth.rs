@@ -200,4 +200,13 @@ fn rows_say_what_they_are_about_once() {
     assert!(row.contains(&format!("its certificate was revoked on {today} (key")), "{row}");
     assert!(row.contains("it must not sign; a CA cannot be changed"), "{row}");
     assert!(rows(&said, "=  ca.name").iter().all(|row| !row.contains("line-7")), "{said}");
+    // So what it would have to sign is not said to be done by a run.
+    cli.write("demo/devices.csv", cli.text("demo/devices.csv") + "gw-late,Late\n");
+    let said = cli.run(&format!("{PLAN} --new-ca")).expect(4).stdout;
+    let [row] = rows(&said, "to be issued by")[..] else { panic!("{said}") };
+    assert!(row.contains("but line-7 cannot sign as it is; 1 device (gw-late)"), "{row}");
+    let plan = cli.run("rollout demo/rollout.toml --plan --new-ca --json").expect(0).json();
+    let rows = plan["findings"].as_array().expect("rows");
+    let late = rows.iter().find(|row| row["sign"] == "missing" && row["key"] == "devices.from");
+    assert_eq!(late.map(|row| &row["remedy"]), Some(&serde_json::Value::Null), "{plan:#}");
 }

@@ -144,7 +144,7 @@ const ROWS: &[Row] = &[
         "devices.out",
         &[("out = \"out/devices\"", "out = \"out/elsewhere\"")],
         0,
-        &["~  devices.out", "demo/out/devices -> demo/out/elsewhere", "&& mv "],
+        &["~  devices.out", "demo/out/devices -> demo/out/elsewhere", "-exec mv "],
     ),
     (
         "devices.bundle",

@@ -1,5 +1,7 @@
 //! The CAs of the file and those of the PKI directory.
 
+use std::collections::BTreeSet;
+
 use time::OffsetDateTime;
 
 use super::fields;
@@ -67,6 +69,28 @@ pub(in crate::rollout) fn compare(
         Finding::new(Sign::Unlisted, "ca.name", &ca.name, detail).by(Remedy::Stays)
     }));
     Ok(findings)
+}
+
+/// What is to be made under a CA that a row tells as revoked or expired is not made by a run, and says so.
+pub(in crate::rollout) fn hold_back(spec: &Spec, findings: &mut [Finding]) {
+    let is_of_ca = |finding: &&Finding| finding.key == "ca.name" && finding.sign == Sign::Differs;
+    let mut idle: BTreeSet<String> =
+        findings.iter().filter(is_of_ca).map(|finding| finding.name.clone()).collect();
+    for finding in findings.iter_mut().filter(|finding| finding.sign == Sign::Missing) {
+        let is_ca = finding.key == "ca.name";
+        let issuer = match is_ca {
+            true => {
+                spec.cas.iter().find(|ca| ca.name == finding.name).and_then(|ca| ca.parent.as_ref())
+            }
+            false => Some(&spec.devices.ca).filter(|_| finding.key == "devices.from"),
+        };
+        let Some(issuer) = issuer.filter(|issuer| idle.contains(*issuer)) else { continue };
+        finding.detail.push_str(&format!(", but {issuer} cannot sign as it is"));
+        finding.remedy = None;
+        if is_ca {
+            idle.insert(finding.name.clone());
+        }
+    }
 }
 
 /// That the CA, or one above it, is revoked: nothing is signed with it, and nothing that it has signed is valid.

@@ -19,7 +19,7 @@ mod folder;
 mod sheet;
 mod stores;
 
-pub(super) use cas::{compare as of_cas, second_of_a_subject};
+pub(super) use cas::{compare as of_cas, hold_back, second_of_a_subject};
 pub(super) use devices::{Held, look};
 pub use finding::{Finding, Remedy, Sign};
 pub(super) use sheet::compare as of_sheet;
