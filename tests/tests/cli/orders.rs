@@ -81,6 +81,14 @@ fn a_device_that_is_made_again_keeps_what_its_list_said_and_what_it_had() {
     }
     let shown = cli.run("order show acme --json").expect(0).json();
     assert_eq!((&shown["issued"], &shown["reworked"]), (&3.into(), &3.into()), "{shown}");
+    // A device that was revoked is not to be let in.
+    cli.ok("device revoke gw-2 --yes");
+    let made = cli.run("registration create --order acme --out reg.csv --json").expect(0);
+    assert!(made.stderr.contains("1 of 3 devices has been revoked"), "{made:?}");
+    let made = made.json();
+    assert_eq!((&made["devices"], &made["left_out"]), (&2.into(), &1.into()), "{made}");
+    let csv = cli.text("reg.csv");
+    assert!(!csv.contains("gw-2") && csv.contains("gw-3"), "{csv}");
     cli.ok("registry check");
 }
 

@@ -1,17 +1,17 @@
 //! `registration create`: the CSV is made.
 
 use c8y_pki_core::shown;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use c8y_pki_engine::files::{self, Access, Existing};
 use c8y_pki_engine::list::new_ids::{self, Remarks};
 use c8y_pki_engine::list::{BadRows, Device, ListError, ListFile};
-use c8y_pki_engine::orders;
+use c8y_pki_engine::orders::{self, Progress};
 use c8y_pki_engine::registration::{Settings, Sheet, Survey};
 use c8y_pki_engine::registry::{
-    Filter, Holder, OrderRecord, Ordered, Registry, Role, Snapshot, Status,
+    Filter, Holder, OrderRecord, OrderState, Ordered, Registry, Role, Snapshot, Status,
 };
 use c8y_pki_engine::rollout::spec::parse_separator;
 use clap::Args;
@@ -35,7 +35,7 @@ pub(crate) struct CreateArgs {
     from: Option<PathBuf>,
     #[command(flatten)]
     columns: FromArgs,
-    /// All devices of an order, with what its list says of them
+    /// The devices of an order, with what its list says of them; those that were revoked are left out
     #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "ca"])]
     order: Option<String>,
     /// Only devices of this CA
@@ -80,6 +80,8 @@ fn column(text: &str) -> std::result::Result<(String, String), String> {
 #[derive(Serialize)]
 struct Made {
     devices: usize,
+    /// Devices of the order that were revoked.
+    left_out: usize,
     file: String,
 }
 
@@ -87,7 +89,7 @@ struct Made {
 enum Devices<'a> {
     List(ListFile),
     Registry { registry: &'a Registry, ca: Option<&'a str>, _moment: Snapshot<'a> },
-    Order { registry: &'a Registry, order: OrderRecord },
+    Order { registry: &'a Registry, order: OrderRecord, revoked: HashSet<String> },
 }
 
 impl Devices<'_> {
@@ -95,8 +97,11 @@ impl Devices<'_> {
     fn each(&self, mut visit: impl FnMut(&Device) -> Result<()>) -> Result<()> {
         match self {
             Self::List(list) => list.each(|device| visit(&device)),
-            Self::Order { registry, order } => registry.each_ordered(order, |ordered| {
+            Self::Order { registry, order, revoked } => registry.each_ordered(order, |ordered| {
                 let Ordered { id, line, details } = ordered;
+                if revoked.contains(id.as_str()) {
+                    return Ok(());
+                }
                 visit(&Device { line, details, ..Device::from(id) })
             }),
             Self::Registry { registry, ca, .. } => {
@@ -153,28 +158,45 @@ pub(super) fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
     let registry = pki.registry();
     if let Some(name) = &args.order {
         let order = orders::named(registry, name)?;
-        tell_missing(registry, &order, out)?;
-        return write(&Devices::Order { registry, order }, &settings, args, out);
+        let revoked = revoked(registry, &order, out)?;
+        return write(&Devices::Order { registry, order, revoked }, &settings, args, out);
     }
     let devices =
         Devices::Registry { registry, ca: args.ca.as_deref(), _moment: registry.snapshot()? };
     write(&devices, &settings, args, out)
 }
 
-/// Says how many devices of an order have no certificate: they are registered all the same.
-fn tell_missing(registry: &Registry, order: &OrderRecord, out: Output) -> Result<()> {
+/// The devices of an order whose certificates were revoked: they are not to be let in. Says how many they are, and how
+/// many have no certificate yet: those are registered all the same.
+fn revoked(registry: &Registry, order: &OrderRecord, out: Output) -> Result<HashSet<String>> {
     orders::check_open(order)?;
-    let progress = orders::progress(registry, order)?;
-    let missing = progress.devices - progress.issued;
+    let (mut progress, mut revoked) = (Progress::default(), HashSet::new());
+    registry.each_order_device(order, |device| -> Result<()> {
+        progress.add(&device);
+        if device.state == OrderState::Revoked {
+            revoked.insert(device.ordered.id.to_string());
+        }
+        Ok(())
+    })?;
+    let of = |part| shown::part(part, progress.devices, "device", ("has", "have"));
+    let missing = progress.open + progress.failed;
     if missing > 0 {
         out.warning(&format!(
             "{} no certificate, and the CSV of the order {} names them too; `c8y-pki order show {}` lists them",
-            shown::part(missing, progress.devices, "device", ("has", "have")),
+            of(missing),
             order.name,
             order.name
         ));
     }
-    Ok(())
+    if progress.revoked > 0 {
+        out.warning(&format!(
+            "{} been revoked, and the CSV of the order {} leaves them out; `c8y-pki device issue ID --existing replace` \
+             makes one again",
+            of(progress.revoked),
+            order.name
+        ));
+    }
+    Ok(revoked)
 }
 
 /// Looks at all devices, and writes the CSV if all of them fit into it.
@@ -221,7 +243,11 @@ fn write(devices: &Devices<'_>, settings: &Settings, args: &CreateArgs, out: Out
         })?;
     }
     let out = out.beside(Some(path));
-    let made = Made { devices: count, file: path.display().to_string() };
+    let left_out = match devices {
+        Devices::Order { revoked, .. } => revoked.len(),
+        Devices::List(_) | Devices::Registry { .. } => 0,
+    };
+    let made = Made { devices: count, left_out, file: path.display().to_string() };
     out.result(&made, |m| as_line(&format!("{}: {}", render::count(m.devices, "device"), m.file)))?;
     Ok(Outcome::Done)
 }
