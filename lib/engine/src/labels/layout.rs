@@ -166,16 +166,27 @@ fn wrapped(text: &str, width: f64) -> Option<Vec<String>> {
     Some(lines)
 }
 
-/// A word in as few pieces as it takes, all as long as each other: no line has one last letter.
+/// A word in as few pieces as it takes, all about as long as each other: no line has one last letter.
 fn pieces(word: &str, whole: f64, width: f64) -> Vec<String> {
-    let wanted = (whole / width).ceil();
-    let fair = (whole / wanted + WIDE).min(width);
+    let mut number = (whole / width).ceil();
+    loop {
+        let pieces = cut(word, whole / number);
+        // Letters are whole, so a piece may be longer than its share.
+        if pieces.iter().all(|piece| wide(piece) <= width) {
+            return pieces;
+        }
+        number += 1.0;
+    }
+}
+
+/// A word in pieces of this length, each to the nearest letter.
+fn cut(word: &str, share: f64) -> Vec<String> {
     let (mut pieces, mut piece, mut used) = (Vec::new(), String::new(), 0.0);
     for letter in word.chars() {
         let more = width_of(letter);
-        if used + more > fair {
+        let end = share * (pieces.len() + 1) as f64;
+        if !piece.is_empty() && used + more / 2.0 > end {
             pieces.push(std::mem::take(&mut piece));
-            used = 0.0;
         }
         piece.push(letter);
         used += more;
@@ -202,12 +213,18 @@ mod tests {
     fn words_stay_together_where_they_can() {
         let wrap = |text: &str, letters: f64| wrapped(text, letters * WIDTH + 0.001).unwrap();
         assert_eq!(wrap("ab cd ef", 5.0), ["ab cd", "ef"]);
-        assert_eq!(wrap("ab cdefgh", 4.0), ["ab", "cdef", "gh"]);
-        assert_eq!(wrap("0123456789", 4.0), ["0123", "4567", "89"]);
+        assert_eq!(wrap("ab cdefgh", 4.0), ["ab", "cde", "fgh"]);
+        assert_eq!(wrap("0123456789", 4.0), ["012", "3456", "789"]);
         // No last line of one letter.
         let hex = "0123456789abcdef".repeat(4);
-        let lines: Vec<usize> = wrap(&hex, 21.0).iter().map(String::len).collect();
-        assert_eq!(lines, [17, 17, 17, 13]);
+        let lines =
+            |letters: f64| -> Vec<usize> { wrap(&hex, letters).iter().map(String::len).collect() };
+        assert_eq!(lines(21.4), [16; 4]);
+        for tenths in 50..640 {
+            let lines = lines(f64::from(tenths) / 10.0);
+            let last = *lines.last().unwrap();
+            assert!(lines.len() == 1 || last + 1 >= lines[0], "{tenths}: {lines:?}");
+        }
         assert_eq!(wrap("", 4.0), [""]);
         assert_eq!(wrapped("ab", 0.9), None);
         // A wide letter takes as much as it is high.
