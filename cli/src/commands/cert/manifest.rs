@@ -23,6 +23,8 @@ struct ManifestVerdict {
     signed_by: Option<String>,
     /// Whether it is an old one, without a mark.
     old: bool,
+    /// Whether revocation lists were looked at.
+    revocation_checked: bool,
     error: Option<String>,
     hint: Option<Hint>,
 }
@@ -57,11 +59,13 @@ pub(super) fn verify(
         lists::note_unused(&judged.lists, out);
         judged.error.map_or(Ok(signer), |e| Err(e.into()))
     };
+    let revocation_checked = !args.crl.is_empty();
     let verdict = match checked() {
         Ok(signer) => ManifestVerdict {
             valid: true,
             signed_by: Some(signer.subject.to_string()),
             old,
+            revocation_checked,
             error: None,
             hint: None,
         },
@@ -69,6 +73,7 @@ pub(super) fn verify(
             valid: false,
             signed_by: None,
             old,
+            revocation_checked,
             error: Some(e.message()),
             hint: e.hint(),
         },
@@ -91,5 +96,9 @@ fn manifest_text(verdict: &ManifestVerdict) -> String {
              device manifest` makes a new one\n"
         }
     };
-    as_line(&format!("valid: signed by {signer}")) + note
+    let revoked = match verdict.revocation_checked {
+        true => "",
+        false => "note: whether the CA is revoked was not looked at; --crl FILE does that\n",
+    };
+    as_line(&format!("valid: signed by {signer}")) + note + revoked
 }

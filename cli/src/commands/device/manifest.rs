@@ -97,6 +97,7 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     };
     refuse_several_cas(&batch, &records)?;
     let ca = pki.ca(&first.ca)?;
+    pki.check_not_revoked(&ca)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     let made = manifest::make(&batch, &ca.name, &records, ca.certificate(), &key, now)?;
     files::create_private_dir(&args.out)?;
@@ -151,6 +152,7 @@ fn what(args: &ManifestArgs, pki: &Pki, out: Output) -> Result<What> {
     let registry = pki.registry();
     if let Some(selected) = args.selection.read(registry, out)? {
         let batch = selected.named();
+        selected.order.as_ref().map(orders::check_open).transpose()?;
         let order = selected.order.map(|order| order.name);
         let mut what = What { batch, order, records: Vec::new(), missing: Vec::new() };
         for device in selected.list.without_faults()?.devices {
@@ -217,7 +219,10 @@ fn refuse_missing(
         return Ok(());
     }
     let hint = match is_order {
-        true => "issue the others first, or give --partial for a manifest of a part",
+        true => {
+            "issue the others first (a device that was revoked by its id: `c8y-pki device issue ID --existing replace`), \
+             or give --partial for a manifest of a part"
+        }
         false => {
             "issue the others first; for a manifest of the whole order give --order NAME, for a part of it --partial"
         }

@@ -1,7 +1,7 @@
 //! `order labels`: stickers for the devices of an order, or of a list.
 
 use c8y_pki_core::shown;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use c8y_pki_core::secret::Password;
@@ -199,6 +199,7 @@ fn sheet(args: &LabelsArgs, template: &Template) -> Sheet {
 fn labelled(args: &LabelsArgs, pki: &Pki, out: Output) -> Result<Labelled> {
     let registry = pki.registry();
     let order = args.name.as_deref().map(|name| orders::named(registry, name)).transpose()?;
+    order.as_ref().map(orders::check_open).transpose()?;
     let list = match &args.from {
         Some(file) => Some(args.columns.read(file, out)?.without_faults()?.devices),
         None => None,
@@ -262,7 +263,10 @@ fn missing(args: &LabelsArgs, of: &str, without: &[Facts], with: usize) -> Failu
 /// The command that makes the certificates that labels lack.
 fn issuing(args: &LabelsArgs) -> String {
     match &args.name {
-        Some(name) => format!("`c8y-pki device issue --order {}`", quoted(name)),
+        Some(name) => format!(
+            "`c8y-pki device issue --order {}`; a device that was revoked by its id and with --existing replace",
+            quoted(name)
+        ),
         None => "`c8y-pki device issue`".to_owned(),
     }
 }
@@ -314,8 +318,29 @@ fn write_each(
         .map(|label| Ok((label.file_name(), labels::svg(label, sheet.label)?)))
         .collect::<std::result::Result<_, LabelError>>()?;
     files::create_private_dir(&args.out)?;
+    refuse_others(&args.out, &drawn)?;
     for (name, text) in drawn {
         files::write(&args.out.join(format!("{name}.svg")), text.as_bytes(), access, existing)?;
     }
     Ok(())
+}
+
+/// Refuses a directory with labels of other devices: whoever prints all that is in it would print those too.
+fn refuse_others(dir: &Path, drawn: &[(String, String)]) -> Result<()> {
+    let ours: HashSet<String> = drawn.iter().map(|(name, _)| format!("{name}.svg")).collect();
+    let mut others: Vec<String> = Vec::new();
+    for path in files::list_dir(dir)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.ends_with(".svg") && !ours.contains(&name) {
+            others.push(name);
+        }
+    }
+    if others.is_empty() {
+        return Ok(());
+    }
+    others.sort_unstable();
+    Err(Failure::usage(
+        format!("{} has labels of other devices: {}", dir.display(), labelled::named(&others)),
+        "name another directory with --out, or delete them",
+    ))
 }

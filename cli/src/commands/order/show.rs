@@ -122,6 +122,11 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
     let pki = clock::open_to_read(dir, out)?;
     let registry = pki.registry();
     let order = orders::named(registry, &args.name)?;
+    if let Ok(ca) = pki.ca(&order.ca)
+        && let Err(e) = pki.check_not_revoked(&ca)
+    {
+        out.warning(&format!("the CA {} of this order is not to be used: {e}", order.ca));
+    }
     let shown = look(registry, &order)?;
     let is_whole = shown.view.progress.is_whole();
     if args.devices {

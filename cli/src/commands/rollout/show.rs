@@ -43,7 +43,8 @@ pub(super) fn report(report: &Report, asked: &Asked<'_>, tenant_left_out: bool) 
 
 /// What is said where nothing was done: no more than was looked at.
 fn nothing_done(report: &Report, tenant_left_out: bool) -> String {
-    if !report.left.is_empty() {
+    let fails = report.connected.as_ref().is_some_and(|connected| !connected.failed.is_empty());
+    if fails || !report.left.is_empty() {
         return "Nothing was done.\n".to_owned();
     }
     let what = if report.stays.is_empty() { "everything" } else { "everything in the file" };

@@ -46,7 +46,7 @@ pub fn create(
     if length > MAX_CUSTOMER {
         return Err(OrderError::LongCustomer(length));
     }
-    pki.ca(draft.ca)?;
+    pki.check_not_revoked(&pki.ca(draft.ca)?)?;
     if pki.registry().order(draft.name)?.is_some() {
         return Err(RegistryError::OrderExists { name: draft.name.to_owned() }.into());
     }

@@ -8,8 +8,16 @@ use crate::cert::Certificate;
 use crate::files::{self, Lock, beside};
 use crate::key::pkcs11::{KeyUri, Pkcs11Error, TokenKey, is_one_token, public_keys};
 use crate::key::signer::Signer;
+use crate::name::Name;
 use crate::registry::{Checked, Filter, Role, Status, Unfinished};
 use crate::secret::Password;
+
+/// A CA that the registry has, and whose directory is gone or has no certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostCa {
+    /// Its subject.
+    pub subject: Name,
+}
 
 impl Pki {
     /// Refuses a CA that is revoked, or stands under one that is.
@@ -46,27 +54,33 @@ impl Pki {
         }
         self.note_unfinished(&cas, checked)?;
         self.note_leftovers(checked)?;
+        for lost in self.lost_cas(&cas)? {
+            let message = format!("the CA {} is recorded, and not in the directory", lost.subject);
+            checked.note("ca", message);
+        }
+        Ok(())
+    }
+
+    /// The CAs that the registry has as live and that are not among these, those of the directory.
+    pub fn lost_cas(&self, cas: &[Ca]) -> Result<Vec<LostCa>> {
+        let mut lost = Vec::new();
+        // A database has the CAs of other directories too.
+        if self.registry.is_shared() {
+            return Ok(lost);
+        }
         let filter =
             Filter { role: Some(Role::Ca), status: Some(Status::Live), ..Filter::default() };
         self.registry.each(&filter, |record| -> Result<()> {
             // One whose request was signed here has its key and its directory elsewhere.
-            // A database has the CAs of other directories too.
-            let is_here = record.has_key || record.location.is_some();
-            if is_here
-                && !self.registry.is_shared()
-                && !cas.iter().any(|ca| ca.certificate().der() == record.der)
-            {
-                let subject = record.certificate().map(|c| c.subject.to_string());
-                checked.note(
-                    "ca",
-                    format!(
-                        "the CA {} is recorded, and not in the directory",
-                        subject.unwrap_or_default()
-                    ),
-                );
+            let is_ours = record.has_key || record.location.is_some();
+            let is_there = cas.iter().any(|ca| ca.certificate().der() == record.der);
+            if is_ours && !is_there {
+                // One that cannot be read is a fault of the registry, which its check names.
+                lost.extend(record.certificate().ok().map(|own| LostCa { subject: own.subject }));
             }
             Ok(())
-        })
+        })?;
+        Ok(lost)
     }
 
     /// What a stopped command has left that the next one finishes.

@@ -52,7 +52,7 @@ use std::sync::Mutex;
 pub use again::Again;
 use ca::{check_name, load, want_kind};
 pub(crate) use certify::{Certifier, CertifyError, Terms};
-pub use check::{TokenKeyStanding, TokenKeyState};
+pub use check::{LostCa, TokenKeyStanding, TokenKeyState};
 pub(crate) use config::{registry_file, with_registry};
 pub(crate) use device_request::id_of;
 pub use device_request::{DeviceRequest, Replacing};

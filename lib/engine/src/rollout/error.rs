@@ -77,6 +77,22 @@ pub enum RolloutError {
         /// Whether that one is in the PKI directory and no longer named in the file.
         renamed: bool,
     },
+    /// A CA of the file that is not there, though the registry has one of its subject.
+    #[error(
+        "{file} wants a CA {name:?} with the subject {subject}: the registry has issued it, and the PKI directory \
+         {} has it no more. A new one would have another key, and devices of the former one would not be accepted as \
+         its own", pki.display()
+    )]
+    LostCa {
+        /// The file.
+        file: String,
+        /// The CA's name in the file.
+        name: String,
+        /// The subject.
+        subject: String,
+        /// The PKI directory.
+        pki: PathBuf,
+    },
     /// A file with several tenants, and none of them or an unknown one is named.
     #[error("{}", which_tenant(.file, .wanted.as_deref(), .known))]
     WhichTenant {
@@ -251,6 +267,7 @@ impl Failure for RolloutError {
             | Self::ChainTooLong { .. }
             | Self::OtherSubject { .. }
             | Self::SecondCa { .. }
+            | Self::LostCa { .. }
             | Self::WhichTenant { .. }
             | Self::PasswordLost { .. }
             | Self::OtherParent { .. }
@@ -278,6 +295,11 @@ impl Failure for RolloutError {
                     Task::RenameCa { from: other.clone(), to: name.clone() },
                 )
                 .then(Hint::give("if a second CA is really meant", Setting::SecondCa)),
+            ),
+            Self::LostCa { .. } => Some(
+                Hint::say("put the CA's directory back from a backup")
+                    .then(Hint::run("see what is missing", Task::CheckRegistry))
+                    .then(Hint::give("or, if a second CA is really meant", Setting::SecondCa)),
             ),
             Self::SecondCa { .. } => Some(
                 Hint::say("give it another subject")

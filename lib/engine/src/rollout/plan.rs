@@ -15,7 +15,7 @@ use crate::crypto::{KeyType, MlDsa};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::list::DeviceList;
-use crate::pki::{Ca, KeyPlace, Pki};
+use crate::pki::{Ca, KeyPlace, LostCa, Pki};
 use crate::platform::crl::{self, Switch};
 use crate::provision::ProvisionError;
 use crate::registration;
@@ -155,8 +155,10 @@ fn plan_cas(
 ) -> Result<(Vec<Step>, Vec<Finding>), RolloutError> {
     let (mut steps, mut findings) = password::plan(spec, existing)?;
     longest::check(spec, existing)?;
+    let lost = pki.map(|pki| pki.lost_cas(existing)).transpose()?.unwrap_or_default();
     for ca in &spec.cas {
         second_ca(spec, ca, existing)?;
+        lost_ca(spec, ca, (existing, &lost))?;
         steps.push(ca_step(spec, ca, existing)?);
     }
     one_token(spec, existing)?;
@@ -196,6 +198,25 @@ fn second_ca(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<(), Rollou
         subject: wanted.subject.to_string(),
         other: other.to_owned(),
         renamed: spec.cas.iter().all(|ca| ca.name != other),
+    })
+}
+
+/// Refuses to make a CA again whose directory is lost, unless a second one is allowed.
+fn lost_ca(
+    spec: &Spec,
+    wanted: &CaSpec,
+    (existing, lost): (&[Ca], &[LostCa]),
+) -> Result<(), RolloutError> {
+    let is_there = existing.iter().any(|ca| ca.name == wanted.name);
+    let is_lost = lost.iter().any(|lost| lost.subject.matches(&wanted.subject));
+    if is_there || !is_lost || spec.allowed.new_ca {
+        return Ok(());
+    }
+    Err(RolloutError::LostCa {
+        file: spec.file.display().to_string(),
+        name: wanted.name.clone(),
+        subject: wanted.subject.to_string(),
+        pki: spec.pki.clone(),
     })
 }
 

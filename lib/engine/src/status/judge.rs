@@ -16,6 +16,7 @@ const NAMED: usize = 5;
 
 pub(super) fn items(picture: &Picture) -> Vec<Item> {
     let mut items = Vec::new();
+    items.extend(picture.lost.iter().map(|subject| of_lost(subject)));
     for ca in &picture.cas {
         items.extend(of_ca(ca, picture));
         items.extend(of_live(&ca.devices, (ca, Subject::Devices), picture));
@@ -23,7 +24,7 @@ pub(super) fn items(picture: &Picture) -> Vec<Item> {
         items.extend(of_list(&ca.name, &ca.list, picture));
     }
     items.extend(picture.waiting.iter().map(of_waiting));
-    items.extend(picture.orders.iter().filter_map(of_order));
+    items.extend(picture.orders.iter().filter_map(|order| of_order(order, picture)));
     if let Some(tenant) = &picture.tenant {
         items.extend(of_tenant(tenant));
         items.extend(of_check(tenant, picture));
@@ -47,6 +48,14 @@ fn of_ca(ca: &CaState, picture: &Picture) -> Option<Item> {
     if ca.devices.live == 0 && ca.servers.live == 0 && !ca.has_cas_below {
         return None;
     }
+    if let Some(revoked) = &ca.revoked {
+        let live = ca.devices.live + ca.servers.live;
+        let certificates = shown::count(live, "certificate");
+        let message =
+            format!("{revoked}; {certificates} of its devices and servers are worth nothing");
+        let hint = Hint::say("give its devices certificates of another CA");
+        return Some(item(Overdue, Subject::Ca, &ca.name, message, Some(hint)));
+    }
     let hint = Some(Hint::run(
         "renew the CA",
         Task::RenewCa { ca: Some(ca.name.clone()), new_key: false },
@@ -57,6 +66,15 @@ fn of_ca(ca: &CaState, picture: &Picture) -> Option<Item> {
         Due => format!("the CA's certificate ends {}", when(ca.not_after, picture.at)),
     };
     Some(item(urgency, Subject::Ca, &ca.name, message, hint))
+}
+
+/// A CA that the registry has and the directory has no more.
+fn of_lost(subject: &str) -> Item {
+    let message =
+        "the registry has this CA, and its directory is gone or has no certificate".to_owned();
+    let hint = Hint::say("put its directory back from a backup")
+        .then(Hint::run("see what is missing", Task::CheckRegistry));
+    item(Overdue, Subject::Ca, subject, message, Some(hint))
 }
 
 /// A CA whose request is not answered yet.
@@ -123,7 +141,7 @@ fn of_list(name: &str, list: &ListState, picture: &Picture) -> Option<Item> {
     }
 }
 
-fn of_order(order: &OrderState) -> Option<Item> {
+fn of_order(order: &OrderState, picture: &Picture) -> Option<Item> {
     let progress = &order.progress;
     if progress.is_whole() {
         return None;
@@ -136,6 +154,11 @@ fn of_order(order: &OrderState) -> Option<Item> {
     let devices = shown::part(missing, progress.devices, "device", ("has", "have"));
     let message = format!("{devices} no certificate: {}", parts.join(", "));
     let hint = Hint::run("see which", Task::ShowOrder { name: order.name.clone() });
+    let ca = picture.cas.iter().find(|ca| ca.name == order.ca);
+    if ca.is_some_and(|ca| ca.revoked.is_some()) {
+        let message = format!("{message}; its CA {} is revoked and issues none", order.ca);
+        return Some(item(Overdue, Subject::Order, &order.name, message, Some(hint)));
+    }
     Some(item(Due, Subject::Order, &order.name, message, Some(hint)))
 }
 

@@ -20,6 +20,7 @@ impl Picture {
             Ok(CaState {
                 name: ca.name.clone(),
                 not_after: ca.certificate().not_after,
+                revoked: revoked(pki, ca)?,
                 has_cas_below: cas.iter().any(|other| other.parent.as_ref() == Some(&ca.name)),
                 devices: devices.remove(&ca.name).unwrap_or_default(),
                 servers: servers.remove(&ca.name).unwrap_or_default(),
@@ -32,7 +33,17 @@ impl Picture {
             WaitingState { name: ca.name, subject }
         });
         let (waiting, orders) = (waiting.collect(), orders(pki)?);
-        Ok(Self { at: now, limits, cas: states, waiting, orders, tenant: None })
+        let lost = pki.lost_cas(&cas)?.into_iter().map(|lost| lost.subject.to_string()).collect();
+        Ok(Self { at: now, limits, cas: states, lost, waiting, orders, tenant: None })
+    }
+}
+
+/// That a CA, or one above it, is revoked, in words.
+fn revoked(pki: &Pki, ca: &Ca) -> Result<Option<String>, AuthorityError> {
+    match pki.check_not_revoked(ca) {
+        Ok(()) => Ok(None),
+        Err(e @ AuthorityError::Revoked { .. }) => Ok(Some(e.to_string())),
+        Err(e) => Err(e),
     }
 }
 
@@ -90,7 +101,7 @@ fn orders(pki: &Pki) -> Result<Vec<OrderState>, OrderError> {
             continue;
         }
         let progress = orders::progress(pki.registry(), &order)?;
-        all.push(OrderState { name: order.name, progress });
+        all.push(OrderState { name: order.name, ca: order.ca, progress });
     }
     Ok(all)
 }

@@ -53,6 +53,8 @@ pub struct Picture {
     pub limits: Limits,
     /// The CAs of the directory.
     pub cas: Vec<CaState>,
+    /// The subjects of CAs that the registry has and the directory has no more.
+    pub lost: Vec<String>,
     /// The CAs that wait for their certificates.
     pub waiting: Vec<WaitingState>,
     /// The orders of the registry.
@@ -69,6 +71,8 @@ pub struct CaState {
     /// When its certificate ends.
     #[serde(with = "time::serde::rfc3339")]
     pub not_after: OffsetDateTime,
+    /// That it, or a CA above it, is revoked, in words.
+    pub revoked: Option<String>,
     /// Whether another CA of the directory is below it.
     pub has_cas_below: bool,
     /// Its devices.
@@ -123,6 +127,8 @@ pub struct ListState {
 pub struct OrderState {
     /// Its name.
     pub name: String,
+    /// The CA that issues its devices.
+    pub ca: String,
     /// How far it is.
     #[serde(flatten)]
     pub progress: Progress,

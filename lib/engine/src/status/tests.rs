@@ -13,6 +13,7 @@ fn ca(not_after: OffsetDateTime) -> CaState {
     CaState {
         name: "line".to_owned(),
         not_after,
+        revoked: None,
         has_cas_below: false,
         devices: LiveState {
             live: 7,
@@ -29,6 +30,7 @@ fn picture(cas: Vec<CaState>) -> Picture {
         at: NOW,
         limits: Limits::default(),
         cas,
+        lost: Vec::new(),
         waiting: Vec::new(),
         orders: Vec::new(),
         tenant: None,
@@ -218,7 +220,7 @@ fn numbers_are_there_for_what_was_looked_at() {
 #[test]
 fn an_order_is_whole_or_told() {
     let of = |progress| {
-        let orders = vec![OrderState { name: "acme".to_owned(), progress }];
+        let orders = vec![OrderState { name: "acme".to_owned(), ca: "line".to_owned(), progress }];
         found(&Picture { orders, ..picture(vec![ca(FAR)]) })
     };
     let progress = Progress { devices: 9, issued: 9, ..Progress::default() };
