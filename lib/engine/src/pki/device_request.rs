@@ -147,7 +147,7 @@ impl<'k> DeviceRequest<'k> {
     }
 
     /// Makes a new certificate in place of this one, which stays valid until its end, and of no other: it is refused
-    /// if the device has another one now, or none.
+    /// if the device has none now, or another one for another key.
     #[cfg(feature = "serve")]
     pub(crate) fn in_place_of(mut self, row: RowId) -> Self {
         self.in_place_of = Some(row);

@@ -86,7 +86,7 @@ impl Pki {
         let ca = self.find_ca(&cas, request.ca_key.ca())?;
         let batch = batch_name(request.now)?;
         for _ in 0..ATTEMPTS {
-            let replaces = match self.decide(request, &id, key, &cas)? {
+            let replaces = match self.decide(request, &cas, &id, key)? {
                 Decision::Return(record) => return issued_before(id, &record, &cas, self),
                 Decision::Sign(replaces) => replaces,
             };
@@ -132,9 +132,9 @@ impl Pki {
     fn decide(
         &self,
         request: &DeviceRequest<'_>,
+        cas: &[Ca],
         id: &DeviceId,
         key: &PublicKey,
-        cas: &[Ca],
     ) -> Result<Decision> {
         let holders =
             self.with_certified(|registry, certified| registry.holders(certified, key))?;
@@ -143,12 +143,11 @@ impl Pki {
         }
         let registry = &self.registry;
         check_no_twin(registry, id)?;
-        let live = registry.live_device(id)?;
-        if request.in_place_of.is_some() && request.in_place_of != live.as_ref().map(|l| l.row) {
-            return Err(RequestError::Replaced { id: id.to_string() });
-        }
-        if let Some(live) = live {
+        if let Some(live) = registry.live_device(id)? {
             return of_live(request, id, key, live);
+        }
+        if request.in_place_of.is_some() {
+            return Err(RequestError::Replaced { id: id.to_string() });
         }
         if registry.live_server_of(id)?.is_some() {
             return Err(RequestError::IsServer { id: id.to_string() });
@@ -206,13 +205,18 @@ fn of_live(
     key: &PublicKey,
     live: Record,
 ) -> Result<Decision> {
-    if let Some(replacing) = request.replace {
+    let is_another = request.in_place_of.is_some_and(|row| row != live.row);
+    if let Some(replacing) = request.replace.filter(|_| !is_another) {
         let revoke = replacing == Replacing::Revoke;
         return Ok(Decision::Sign(Some(Replaced { row: live.row, revoke })));
     }
     let is_valid = live.not_before <= request.now && request.now <= live.not_after;
+    // Also where another certificate was to be replaced: then the same request was answered a moment ago.
     if is_valid && live.certificate()?.spki == key.spki() {
         return Ok(Decision::Return(Box::new(live)));
+    }
+    if is_another {
+        return Err(RequestError::Replaced { id: id.to_string() });
     }
     let (serial, not_after) = (live.serial, live.not_after);
     Err(RequestError::AlreadyIssued { id: id.to_string(), serial, not_after })
