@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 
 use time::OffsetDateTime;
 
-use super::device_request::{DeviceRequest, Replacing};
+use super::device_request::{DeviceRequest, Follows, Replacing};
 use super::owners::KeyOwners;
 use super::{AuthorityError, Ca, CertifyError, Pki, RequestError, Terms, config, policy};
 use crate::cert::Certificate;
@@ -65,7 +65,7 @@ impl Pki {
     /// policies are read anew each time. It waits for the disk and, with a key in a token, for that: call it
     /// where a thread may wait, under tokio in `spawn_blocking`.
     ///
-    /// A device that has a live certificate for the very key that is asked for gets that one again
+    /// A device that has a live certificate of this CA for the very key that is asked for gets that one again
     /// ([`Issued::is_new`] is false), so that a request can be repeated whose answer was lost.
     ///
     /// Errors: a request that is refused ([`RequestError::is_refusal`]); a clock that is not believed
@@ -86,7 +86,7 @@ impl Pki {
         let ca = self.find_ca(&cas, request.ca_key.ca())?;
         let batch = batch_name(request.now)?;
         for _ in 0..ATTEMPTS {
-            let replaces = match self.decide(request, &cas, &id, key)? {
+            let replaces = match self.decide(request, (ca, &cas), &id, key)? {
                 Decision::Return(record) => return issued_before(id, &record, &cas, self),
                 Decision::Sign(replaces) => replaces,
             };
@@ -132,7 +132,7 @@ impl Pki {
     fn decide(
         &self,
         request: &DeviceRequest<'_>,
-        cas: &[Ca],
+        (ca, cas): (&Ca, &[Ca]),
         id: &DeviceId,
         key: &PublicKey,
     ) -> Result<Decision> {
@@ -144,15 +144,19 @@ impl Pki {
         let registry = &self.registry;
         check_no_twin(registry, id)?;
         if let Some(live) = registry.live_device(id)? {
-            return of_live(request, id, key, live);
+            return of_live((request, ca), id, key, live);
         }
-        if request.in_place_of.is_some() {
+        let last = registry.history(id)?.pop();
+        if request
+            .follows
+            .is_some_and(|one| last.as_ref().map(|l| Follows::Ended(l.row)) != Some(one))
+        {
             return Err(RequestError::Replaced { id: id.to_string() });
         }
         if registry.live_server_of(id)?.is_some() {
             return Err(RequestError::IsServer { id: id.to_string() });
         }
-        match registry.history(id)?.pop() {
+        match last {
             None => id.check_new().map_err(RequestError::NewId)?,
             Some(last) if request.replace.is_none() => check_not_ended(id, &last)?,
             Some(_) => {}
@@ -200,19 +204,19 @@ fn profile_of(request: &DeviceRequest<'_>) -> Result<Profile> {
 }
 
 fn of_live(
-    request: &DeviceRequest<'_>,
+    (request, ca): (&DeviceRequest<'_>, &Ca),
     id: &DeviceId,
     key: &PublicKey,
     live: Record,
 ) -> Result<Decision> {
-    let is_another = request.in_place_of.is_some_and(|row| row != live.row);
+    let is_another = request.follows.is_some_and(|one| one != Follows::Live(live.row));
     if let Some(replacing) = request.replace.filter(|_| !is_another) {
         let revoke = replacing == Replacing::Revoke;
         return Ok(Decision::Sign(Some(Replaced { row: live.row, revoke })));
     }
     let is_valid = live.not_before <= request.now && request.now <= live.not_after;
     // Also where another certificate was to be replaced: then the same request was answered a moment ago.
-    if is_valid && live.certificate()?.spki == key.spki() {
+    if is_valid && live.ca == ca.name && live.certificate()?.spki == key.spki() {
         return Ok(Decision::Return(Box::new(live)));
     }
     if is_another {

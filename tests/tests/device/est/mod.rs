@@ -4,6 +4,7 @@
 
 mod let_in;
 mod lost;
+mod orders;
 mod refused;
 mod running;
 mod stays;

@@ -1,0 +1,83 @@
+//! Orders one after the other, other CAs, other ids: whose password is for what.
+
+use c8y_pki_tests::cli::CA_PW;
+
+use super::{Answer, OTP, Site};
+
+impl Site {
+    /// Enrols with a login.
+    fn enrol_as(&self, login: &str, file: &str) -> Answer {
+        self.post("simpleenroll", file, &["--user", login])
+    }
+
+    /// Orders devices of a list for `line`.
+    fn order(&self, name: &str, list: &str) {
+        self.cli.write("list.csv", list);
+        self.cli.ok(&format!("order create {name} --from list.csv --ca line"));
+    }
+}
+
+#[test]
+fn the_password_of_a_newer_order_is_good_and_that_of_an_older_one_is_not() {
+    let Some(mut site) = Site::new() else { return };
+    site.enrolled(1, "a");
+    site.cli.ok("order revoke acme --yes");
+    site.order("second", "id,otp\ngw-1,Second-4711\nh-1,Hand-4711\n");
+    site.request("b", "gw-1");
+    // The former order's password is none any more.
+    site.enrol(1, "b.b64").expect(401);
+    let made = site.enrol_as("gw-1:Second-4711", "b.b64").expect(200);
+    assert_eq!(site.enrol_as("gw-1:Second-4711", "b.b64").expect(200).body, made.body);
+    site.request("c", "gw-1");
+    let used = site.enrol_as("gw-1:Second-4711", "c.b64").expect(401).text();
+    assert!(used.starts_with("gw-1 has had another certificate since it was ordered"), "{used}");
+
+    // An order for a device that has a certificate from here: its password was not used.
+    site.cli.ok(&format!("device issue n-1 n-2 --ca line --out out {CA_PW}"));
+    site.order("third", "id,otp\nn-1,Third-4711\n");
+    site.request("n", "n-1");
+    let made = site.enrol_as("n-1:Third-4711", "n.b64").expect(200);
+    assert_eq!(site.enrol_as("n-1:Third-4711", "n.b64").expect(200).body, made.body);
+
+    // A password of a file is for the first certificate, whoever has made that one.
+    assert_eq!(site.stop().0, 0);
+    site.cli.write("file.csv", "id,otp\nn-1,File-4711\nn-2,File-4712\n");
+    site.start("--passwords file.csv");
+    site.request("m", "n-2");
+    let had = site.enrol_as("n-2:File-4712", "m.b64").expect(401).text();
+    assert!(had.starts_with("n-2 has had a certificate already"), "{had}");
+    // Also if an order of later has a password of its own.
+    site.order("fourth", "id,otp\nn-2,Fourth-4711\n");
+    site.enrol_as("n-2:File-4712", "m.b64").expect(401);
+    site.enrol_as("n-2:Fourth-4711", "m.b64").expect(200);
+    assert_eq!(site.stop().0, 0);
+    site.cli.ok("registry check");
+}
+
+#[test]
+fn a_certificate_of_another_ca_is_no_answer() {
+    let Some(mut site) = Site::new() else { return };
+    for id in ["o-1", "o-2"] {
+        site.request(id, id);
+        site.cli.ok(&format!("device sign {id}.der --ca root --out out {CA_PW}"));
+    }
+    site.order("later", "id,otp\no-2,Later-4711\n");
+    assert_eq!(site.stop().0, 0);
+    site.cli.write("file.csv", "id,otp\no-1,File-4711\n");
+    site.start("--passwords file.csv");
+    // The same key as in the certificate that the other CA has made.
+    let had = site.enrol_as("o-1:File-4711", "o-1.b64").expect(401).text();
+    assert!(had.starts_with("o-1 has had a certificate already"), "{had}");
+    // An order of later asks for one of its own CA.
+    let made = site.enrol_as("o-2:Later-4711", "o-2.b64").expect(200);
+    site.certificate(&made, "o-2");
+    let issuer = site.openssl.run("x509 -in @o-2.pem -noout -issuer -nameopt RFC2253");
+    let line = site.openssl.run("x509 -in @pki/ca/line/cert.pem -noout -subject -nameopt RFC2253");
+    assert_eq!(
+        issuer.trim().split_once('='),
+        line.trim().split_once('=').map(|(_, n)| ("issuer", n))
+    );
+    assert_eq!(site.enrol_as("o-2:Later-4711", "o-2.b64").expect(200).body, made.body);
+    assert_eq!(site.stop().0, 0);
+    site.cli.ok("registry check");
+}
