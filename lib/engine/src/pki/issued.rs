@@ -13,7 +13,7 @@ use super::owners::KeyOwners;
 use super::{AuthorityError, Ca, CertifyError, Pki, RequestError, Terms, config, policy};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
-use crate::clock;
+use crate::clock::{self, ClockError};
 use crate::crypto::PublicKey;
 use crate::failure::Underlying;
 use crate::issue::IssueError;
@@ -77,12 +77,8 @@ impl Pki {
         if request.subject.has("CN") {
             return Err(RequestError::SubjectWithCommonName);
         }
-        self.registry.check_in_place()?;
         let cas = self.cas()?;
-        let mut evidence = self.evidence_seen(&cas)?;
-        // What is ahead of now is not what ends a silence.
-        evidence.audited = evidence.audited.max(request.believed.filter(|at| *at <= request.now));
-        clock::check(request.now, &evidence)?;
+        self.check_now(&cas, request.now, request.believed)?;
         let ca = self.find_ca(&cas, request.ca_key.ca())?;
         let batch = batch_name(request.now)?;
         for _ in 0..ATTEMPTS {
@@ -109,6 +105,25 @@ impl Pki {
             }
         }
         Err(RegistryError::Conflict.into())
+    }
+
+    /// Refuses if the registry was exchanged, or if the clock is not believed. `believed` is what it should say in a
+    /// program that runs since it was believed.
+    pub(super) fn check_now(
+        &self,
+        cas: &[Ca],
+        now: OffsetDateTime,
+        believed: Option<OffsetDateTime>,
+    ) -> Result<()> {
+        self.registry.check_in_place()?;
+        let mut evidence = self.evidence_seen(cas)?;
+        if let Some(than) = believed.filter(|than| *than - now > clock::SLACK) {
+            let what = "the time that is counted since the start of the service".to_owned();
+            return Err(ClockError::Behind { now, what, than }.into());
+        }
+        // It runs a little ahead of a moment that was taken before it.
+        evidence.audited = evidence.audited.max(believed.map(|at| at.min(now)));
+        Ok(clock::check(now, &evidence)?)
     }
 
     /// Refuses a CA with which nothing is to be signed, as it and the registry are now.

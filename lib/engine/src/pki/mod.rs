@@ -11,6 +11,8 @@
 //! A CA appears with all its files or not at all: they are written to a directory beside it, which is
 //! then renamed. Changes to CAs hold a lock on `pki.toml`'s neighbour `pki.lock`.
 
+#[cfg(feature = "serve")]
+mod able;
 mod again;
 mod ca;
 mod certify;

@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod able;
 mod let_in;
 mod lost;
 mod orders;
