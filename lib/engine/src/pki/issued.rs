@@ -79,7 +79,7 @@ impl Pki {
         }
         let cas = self.cas()?;
         self.check_now(&cas, request.now, request.believed)?;
-        let ca = self.find_ca(&cas, request.ca_key.ca())?;
+        let ca = self.ca_of(&cas, request.ca_key)?;
         let batch = batch_name(request.now)?;
         for _ in 0..ATTEMPTS {
             let replaces = match self.decide(request, (ca, &cas), &id, key)? {

@@ -98,7 +98,8 @@ fn with_certificate(shared: &Shared, call: &Call, der: &[u8]) -> Result<Asker> {
     let certificate = Certificate::from_der(der).map_err(|_| unknown())?;
     let filter = Filter { serial: Some(&certificate.serial), ..Filter::default() };
     let found = shared.pki.registry().find(&filter).map_err(|e| failed(&e))?;
-    let own = |record: &Record| record.der == der && record.ca == shared.ca();
+    let ca = shared.ca()?;
+    let own = |record: &Record| record.der == der && record.ca == ca.name;
     let record = found.into_iter().find(own).ok_or_else(unknown)?;
     let id = record.holder.device().ok_or_else(unknown)?.clone();
     let (from, until) = (certificate.not_before, certificate.not_after);

@@ -128,7 +128,7 @@ fn has_live(shared: &Shared, id: &DeviceId, spki: &[u8]) -> Result<bool> {
 /// Whether a certificate is what this service has answered to a request with that key.
 fn is_again(shared: &Shared, record: &Record, spki: &[u8]) -> Result<bool> {
     let certificate = record.certificate().map_err(|e| failed(&e))?;
-    let is_own = record.status == Status::Live && record.ca == shared.ca();
+    let is_own = record.status == Status::Live && record.ca == shared.ca()?.name;
     Ok(is_own && certificate.spki == spki)
 }
 

@@ -87,7 +87,7 @@ impl Service {
             log: log.clone(),
             stop: stopping,
         };
-        let (at, ca) = (rfc3339(shared.now()), shared.ca().to_owned());
+        let (at, ca) = (rfc3339(shared.now()), ca.name);
         // There is room for one.
         let _ = log.try_send(Entry::Listening { at, address, ca });
         runtime.spawn(door.accept(listener));

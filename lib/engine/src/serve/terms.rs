@@ -60,7 +60,7 @@ impl Terms {
         order: &OrderRecord,
         said: &OrderOptions,
     ) -> Result<()> {
-        if order.ca != shared.ca() {
+        if order.ca != shared.ca()?.name {
             return Err(forbidden(&format!(
                 "the device is in the order {}, which is for another CA than that of this service",
                 order.name

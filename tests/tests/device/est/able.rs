@@ -1,4 +1,4 @@
-//! Whether the service can issue, as things are now: its clock, its CA.
+//! Whether the service can issue, as things are now: its clock, its CA, the CA's name.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,7 +9,7 @@ use c8y_pki_engine::serve::{Identity, Service, Settings, Usual};
 use c8y_pki_tests::cli::{CA_PW, PASSWORD};
 use time::{Duration, OffsetDateTime};
 
-use super::Site;
+use super::{OTP, Site};
 
 /// How far the clock of the services in this file is ahead, in days.
 static AHEAD: AtomicI64 = AtomicI64::new(0);
@@ -79,4 +79,32 @@ fn with_a_wrong_clock_or_an_ended_ca_it_is_not_ready_and_issues_nothing() {
     let why = reasons(service);
     assert_eq!(why.len(), 4, "{why:?}");
     assert!(why.iter().all(|why| why.contains("this computer's clock says ")), "{why:?}");
+}
+
+#[test]
+fn a_ca_that_gets_another_name_goes_on() {
+    let Some(mut site) = Site::new() else { return };
+    site.enrolled(1, "a");
+    site.cli.ok("ca rename line line-8");
+    site.curl("/readyz", &[]).expect(200);
+    site.request("b", "gw-2");
+    let login = format!("gw-2:{OTP}2");
+    site.post("line-8/simpleenroll", "b.b64", &["--user", &login]).expect(200);
+    site.post("line/simpleenroll", "b.b64", &["--user", &login]).expect(404);
+    site.request("c", "gw-1");
+    site.renew("a", "c.b64").expect(200);
+    let cas = site.curl("/.well-known/est/cacerts", &[]).expect(200);
+    site.certificate(&cas, "cas");
+
+    // Another CA takes the name: it is not that of the service.
+    site.cli
+        .ok(&format!("ca add line --parent root --subject CN=other --key-type ec-p256 {CA_PW}"));
+    site.request("d", "gw-3");
+    let made = site.enrol(3, "d.b64").expect(200);
+    site.certificate(&made, "d");
+    let verified =
+        site.openssl.run("verify -CAfile @pki/ca/root/cert.pem -untrusted @cas.pem @d.pem");
+    assert!(verified.contains("d.pem: OK"), "{verified}");
+    assert_eq!(site.stop().0, 0);
+    site.cli.ok("registry check");
 }
