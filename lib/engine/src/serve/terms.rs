@@ -39,7 +39,18 @@ impl Terms {
         };
         let order = crate::orders::named(registry, &name).map_err(|e| failed(&e))?;
         let ordered = registry.ordered(id).map_err(|e| failed(&e))?;
-        let details = ordered.map(|ordered| ordered.details).unwrap_or_default();
+        let details = match ordered {
+            Some(ordered) if ordered.id != *id => {
+                return Err(forbidden(&format!(
+                    "device id {:?} is not in the order {name}, which has {:?}: an id is the same to the letter",
+                    id.as_str(),
+                    ordered.id.as_str()
+                )));
+            }
+            Some(ordered) => ordered.details,
+            // Taken back just now.
+            None => BTreeMap::new(),
+        };
         let device = Device { details, ..Device::from(id.clone()) };
         let password = one_time_password(&device).map_err(|e| failed(&e))?;
         let mut details = device.details;

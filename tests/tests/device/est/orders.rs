@@ -81,3 +81,30 @@ fn a_certificate_of_another_ca_is_no_answer() {
     assert_eq!(site.stop().0, 0);
     site.cli.ok("registry check");
 }
+
+#[test]
+fn an_id_is_that_of_the_list_to_the_letter() {
+    let Some(mut site) = Site::new() else { return };
+    site.request("a", "GW-1");
+    let refused = site.enrol_as(&format!("GW-1:{OTP}1"), "a.b64").expect(401).text();
+    assert_eq!(refused, "the id or its one-time password is wrong\n");
+    let entry = site.entry();
+    let reason = entry["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("\"GW-1\"") && reason.contains("\"gw-1\""), "{entry}");
+    // One that a file lets in, beside an order or a live certificate that looks the same, and the name of a server.
+    site.enrolled(2, "b");
+    assert_eq!(site.stop().0, 0);
+    site.cli.write("file.csv", "id,otp\nGW-1,File-4711\nGW-2,File-4712\nest,File-4713\n");
+    site.start("--passwords file.csv");
+    for (login, id) in
+        [("GW-1:File-4711", "GW-1"), ("GW-2:File-4712", "GW-2"), ("est:File-4713", "est")]
+    {
+        site.request("c", id);
+        site.enrol_as(login, "c.b64").expect(403);
+    }
+    assert_eq!(site.certificates("gw-1"), 0);
+    assert_eq!(site.certificates("gw-2"), 1);
+    site.enrolled(1, "d");
+    assert_eq!(site.stop().0, 0);
+    site.cli.ok("registry check");
+}
