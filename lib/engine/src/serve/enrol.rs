@@ -44,6 +44,16 @@ fn answer(shared: &Shared, call: &Call, asker: &Asker, is_renewal: bool) -> Resu
     let terms = Terms::of(shared, asker.id())?;
     let key = request.public_key.as_ref().map_err(|e| bad(&e.to_string()))?;
     terms.check_key(key)?;
+    let unused = match asker {
+        Asker::Password { id, of_order } => unused(shared, id, key.spki(), *of_order)?,
+        Asker::Live(..) | Asker::Former(_) => Unused::First,
+    };
+    let before = match (asker, &unused) {
+        (Asker::Live(_, own), _) => Some(&own.record),
+        (_, Unused::After(last)) => Some(&**last),
+        (_, Unused::First) => None,
+    };
+    let kept = terms.kept_after(before);
     let mut wanted = DeviceRequest::of_request(&shared.key, request.clone(), call.now)
         .id(asker.id().clone())
         .profile(terms.usual.profile)
@@ -52,27 +62,28 @@ fn answer(shared: &Shared, call: &Call, asker: &Asker, is_renewal: bool) -> Resu
     if let Some(days) = terms.usual.days {
         wanted = wanted.days(days).shorten();
     }
-    for (column, value) in terms.details {
+    for (column, value) in kept {
         wanted = wanted.detail(column, value);
     }
-    match asker {
-        Asker::Password { id, of_order } => {
-            wanted = match unused(shared, id, key.spki(), *of_order)? {
-                Unused::First => wanted,
-                Unused::After(last) if last.status == Status::Live => wanted.in_place_of(last.row),
-                Unused::After(last) => wanted.after(last.row),
-            };
+    wanted = match asker {
+        Asker::Password { .. } => match unused {
+            Unused::First => wanted,
+            Unused::After(last) if last.status == Status::Live => wanted.in_place_of(last.row),
+            Unused::After(last) => wanted.after(last.row),
+        },
+        Asker::Former(id) => {
+            check_lost(shared, id, key.spki())?;
+            wanted
         }
-        Asker::Former(id) => check_lost(shared, id, key.spki())?,
         Asker::Live(_, own) if is_renewal => {
             check_same(&request, &own.certificate)?;
             let subject = own.certificate.subject.clone();
-            wanted = wanted.whole_subject(subject).in_place_of(own.record.row);
+            wanted.whole_subject(subject).in_place_of(own.record.row)
         }
         // The same request again, or another key.
-        Asker::Live(_, own) if own.certificate.spki == key.spki() => {}
-        Asker::Live(_, own) => wanted = wanted.in_place_of(own.record.row),
-    }
+        Asker::Live(_, own) if own.certificate.spki == key.spki() => wanted,
+        Asker::Live(_, own) => wanted.in_place_of(own.record.row),
+    };
     Ok(answered(&shared.pki.issue(&wanted).map_err(refused)?))
 }
 

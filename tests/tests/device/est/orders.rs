@@ -1,6 +1,7 @@
 //! Orders one after the other, other CAs, other ids: whose password is for what.
 
 use c8y_pki_tests::cli::CA_PW;
+use serde_json::Value;
 
 use super::{Answer, OTP, Site};
 
@@ -14,6 +15,14 @@ impl Site {
     fn order(&self, name: &str, list: &str) {
         self.cli.write("list.csv", list);
         self.cli.ok(&format!("order create {name} --from list.csv --ca line"));
+    }
+
+    /// What the registry keeps of a device's live certificate besides.
+    fn details(&self, id: &str) -> Value {
+        let live = self.history(id);
+        let live = live.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let mut live = live.filter(|record| record["status"] == "live");
+        live.next().unwrap_or_else(|| panic!("{id} has one"))["details"].take()
     }
 }
 
@@ -107,4 +116,37 @@ fn an_id_is_that_of_the_list_to_the_letter() {
     site.enrolled(1, "d");
     assert_eq!(site.stop().0, 0);
     site.cli.ok("registry check");
+}
+
+#[test]
+fn what_is_kept_of_a_device_stays_and_no_secret_is() {
+    let Some(mut site) = Site::new() else { return };
+    let list = "id,type,name,group,iccid\nd-1,c8y_Meter,Meter 1,Hall 3,8949000001\n";
+    site.cli.write("known.csv", list);
+    site.cli.ok(&format!("device issue --from known.csv --ca line --out out {CA_PW}"));
+    let known = site.details("d-1");
+    assert_eq!(known["iccid"], "8949000001", "{known}");
+    for (operation, next) in [("simplereenroll", "e"), ("simpleenroll", "f")] {
+        let (cert, key) = match next {
+            "e" => ("out/d-1/cert.pem", "out/d-1/key.pem"),
+            _ => ("e.pem", "e.key"),
+        };
+        site.request(next, "d-1");
+        let file = format!("{next}.b64");
+        let made = site.post(operation, &file, &["--cert", cert, "--key", key]).expect(200);
+        site.certificate(&made, next);
+        assert_eq!(site.details("d-1"), known, "{operation}");
+    }
+    // What a newer order says of it counts; the rest stays.
+    site.order("next", "id,otp,GROUP,CREDENTIALS\nd-1,Next-4711,Hall 4,hunter2-4711\n");
+    site.request("g", "d-1");
+    let made = site.enrol_as("d-1:Next-4711", "g.b64").expect(200);
+    site.certificate(&made, "g");
+    let expected: Value = serde_json::from_str(
+        r#"{"type":"c8y_Meter","name":"Meter 1","iccid":"8949000001","GROUP":"Hall 4"}"#,
+    )
+    .expect("JSON");
+    assert_eq!(site.details("d-1"), expected);
+    site.cli.ok("order revoke next --yes");
+    assert_eq!(site.stop().0, 0);
 }
