@@ -52,7 +52,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 pub use again::Again;
-use ca::{check_name, load, want_kind};
+pub(crate) use ca::want_kind;
+use ca::{check_name, load};
 pub(crate) use certify::{Certifier, CertifyError, Terms};
 pub use check::{TokenKeyStanding, TokenKeyState};
 pub(crate) use config::{registry_file, with_registry};
