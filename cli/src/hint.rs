@@ -281,6 +281,8 @@ fn option(setting: Setting) -> &'static str {
         Setting::Topic => "--topic",
         Setting::SmartRest => "--smartrest",
         Setting::ResultFile => "--result FILE",
+        Setting::ServiceCertificate => "--tls-cert FILE",
+        Setting::ServiceKey => "--tls-key FILE",
     }
 }
 

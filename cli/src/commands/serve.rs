@@ -29,8 +29,8 @@ Devices ask for certificates over EST (RFC 7030), at https://ADDRESS/.well-known
 with the name of the CA as label: cacerts, csrattrs, simpleenroll, simplereenroll.
 
 A device gets its first certificate with its id and its one-time password (HTTP Basic): that of its
-order, whose list has a column ENROLLMENT_OTP, or that of --passwords. The password is used up by the
-first certificate. After that, the device renews with its live certificate. Each request is signed
+order, whose list has a column ENROLLMENT_OTP, or that of --passwords. The password is used up by one
+certificate. After that, the device renews with its live certificate. Each request is signed
 as the device's order says, or as the options here say, and recorded before it is answered. A device
 that repeats a request, since the answer was lost, gets the same certificate.
 

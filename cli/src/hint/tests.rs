@@ -81,7 +81,8 @@ fn settings() -> Vec<Setting> {
         KeyType, ExistingKey, Pkcs11Module,
         Subject = fields.into_iter().map(Setting::Subject),
         Shorten, RevokedAt, LongestChain, Leaf, TrustAnchor, OtherCa, Intermediates, Host, Tenant,
-        Login, Timeout, Https, HttpsPort, AtLeastOnce, Topic, SmartRest, ResultFile, AltNames,
+        Login, Timeout, Https, HttpsPort, AtLeastOnce, Topic, SmartRest, ResultFile, AltNames, ServiceCertificate,
+        ServiceKey,
     )
 }
 

@@ -172,6 +172,22 @@ fn requests_are_refused_as_device_sign_refuses_them() {
 }
 
 #[test]
+fn a_certificate_of_another_ca_is_not_given_again() {
+    let mut folder = with_line();
+    let key = key();
+    signed(&folder.pki, "gw-1", &key).unwrap();
+    folder.add("other", "root", None).unwrap();
+    let other = folder.pki.ca("other").unwrap().unlock(&password()).unwrap();
+    let csr = request(&key, "CN=gw-1");
+    let asked = || DeviceRequest::from_csr(&other, &csr, now()).unwrap();
+    let error = folder.pki.issue(&asked()).unwrap_err();
+    assert!(matches!(error, RequestError::AlreadyIssued { .. }), "{error}");
+    let made = folder.pki.issue(&asked().replace(Replacing::Supersede)).unwrap();
+    assert_eq!(made.chain[1].subject.to_string(), "CN=other");
+    assert!(!folder.pki.issue(&asked()).unwrap().is_new);
+}
+
+#[test]
 fn a_replacement_has_to_be_asked_for() {
     let folder = with_line();
     let (pki, ca_key) = (&folder.pki, line_key(&folder.pki));

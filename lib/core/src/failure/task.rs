@@ -314,6 +314,10 @@ pub enum Setting {
     SmartRest,
     /// Where the results of a registration are kept.
     ResultFile,
+    /// The certificate of a service for devices, in a file.
+    ServiceCertificate,
+    /// The key of that certificate, in a file.
+    ServiceKey,
 }
 
 /// A field of a subject.

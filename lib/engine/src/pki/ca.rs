@@ -63,7 +63,8 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     }
 }
 
-pub(super) fn want_kind(profile: &Profile, wanted: Kind) -> Result<()> {
+/// Refuses a profile of another kind.
+pub(crate) fn want_kind(profile: &Profile, wanted: Kind) -> Result<()> {
     let word = |kind| match kind {
         Kind::Root => "root CA",
         Kind::Intermediate => "intermediate CA",

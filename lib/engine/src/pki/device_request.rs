@@ -28,8 +28,8 @@ pub struct DeviceRequest<'k> {
     pub(super) days: Option<u32>,
     pub(super) shorten: bool,
     pub(super) replace: Option<Replacing>,
-    /// The certificate that is replaced: this one or none.
-    pub(super) in_place_of: Option<RowId>,
+    /// The certificate that the device has now, or had last: this one, or nothing is made.
+    pub(super) follows: Option<Follows>,
     pub(super) believed: Option<OffsetDateTime>,
     /// The subject as a whole, in place of the fields.
     pub(super) whole: Option<Name>,
@@ -44,6 +44,15 @@ pub(super) enum Source {
     Request(Box<Request>),
     /// From somebody who says so.
     Key(PublicKey),
+}
+
+/// Which certificate of the device a new one comes after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// Its live one.
+    Live(RowId),
+    /// Its last one, and none is live.
+    Ended(RowId),
 }
 
 /// What becomes of the certificate that the device has.
@@ -100,7 +109,7 @@ impl<'k> DeviceRequest<'k> {
             days: None,
             shorten: false,
             replace: None,
-            in_place_of: None,
+            follows: None,
             believed: None,
             whole: None,
             keys: KeyPolicy::default(),
@@ -147,10 +156,18 @@ impl<'k> DeviceRequest<'k> {
     }
 
     /// Makes a new certificate in place of this one, which stays valid until its end, and of no other: it is refused
-    /// if the device has another one now, or none.
+    /// if the device has none now, or another one for another key.
     #[cfg(feature = "serve")]
     pub(crate) fn in_place_of(mut self, row: RowId) -> Self {
-        self.in_place_of = Some(row);
+        self.follows = Some(Follows::Live(row));
+        self.replace(Replacing::Supersede)
+    }
+
+    /// Makes a new certificate for a device whose last one is this, which is live no more, even if it was revoked: it
+    /// is refused if the device has got another one since, for another key.
+    #[cfg(feature = "serve")]
+    pub(crate) fn after(mut self, row: RowId) -> Self {
+        self.follows = Some(Follows::Ended(row));
         self.replace(Replacing::Supersede)
     }
 

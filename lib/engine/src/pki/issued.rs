@@ -8,12 +8,12 @@ use std::sync::PoisonError;
 
 use time::OffsetDateTime;
 
-use super::device_request::{DeviceRequest, Replacing};
+use super::device_request::{DeviceRequest, Follows, Replacing};
 use super::owners::KeyOwners;
 use super::{AuthorityError, Ca, CertifyError, Pki, RequestError, Terms, config, policy};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
-use crate::clock;
+use crate::clock::{self, ClockError};
 use crate::crypto::PublicKey;
 use crate::failure::Underlying;
 use crate::issue::IssueError;
@@ -65,7 +65,7 @@ impl Pki {
     /// policies are read anew each time. It waits for the disk and, with a key in a token, for that: call it
     /// where a thread may wait, under tokio in `spawn_blocking`.
     ///
-    /// A device that has a live certificate for the very key that is asked for gets that one again
+    /// A device that has a live certificate of this CA for the very key that is asked for gets that one again
     /// ([`Issued::is_new`] is false), so that a request can be repeated whose answer was lost.
     ///
     /// Errors: a request that is refused ([`RequestError::is_refusal`]); a clock that is not believed
@@ -77,16 +77,12 @@ impl Pki {
         if request.subject.has("CN") {
             return Err(RequestError::SubjectWithCommonName);
         }
-        self.registry.check_in_place()?;
         let cas = self.cas()?;
-        let mut evidence = self.evidence_seen(&cas)?;
-        // What is ahead of now is not what ends a silence.
-        evidence.audited = evidence.audited.max(request.believed.filter(|at| *at <= request.now));
-        clock::check(request.now, &evidence)?;
-        let ca = self.find_ca(&cas, request.ca_key.ca())?;
+        self.check_now(&cas, request.now, request.believed)?;
+        let ca = self.ca_of(&cas, request.ca_key)?;
         let batch = batch_name(request.now)?;
         for _ in 0..ATTEMPTS {
-            let replaces = match self.decide(request, &id, key, &cas)? {
+            let replaces = match self.decide(request, (ca, &cas), &id, key)? {
                 Decision::Return(record) => return issued_before(id, &record, &cas, self),
                 Decision::Sign(replaces) => replaces,
             };
@@ -111,6 +107,25 @@ impl Pki {
         Err(RegistryError::Conflict.into())
     }
 
+    /// Refuses if the registry was exchanged, or if the clock is not believed. `believed` is what it should say in a
+    /// program that runs since it was believed.
+    pub(super) fn check_now(
+        &self,
+        cas: &[Ca],
+        now: OffsetDateTime,
+        believed: Option<OffsetDateTime>,
+    ) -> Result<()> {
+        self.registry.check_in_place()?;
+        let mut evidence = self.evidence_seen(cas)?;
+        if let Some(than) = believed.filter(|than| *than - now > clock::SLACK) {
+            let what = "the time that is counted since the start of the service".to_owned();
+            return Err(ClockError::Behind { now, what, than }.into());
+        }
+        // It runs a little ahead of a moment that was taken before it.
+        evidence.audited = evidence.audited.max(believed.map(|at| at.min(now)));
+        Ok(clock::check(now, &evidence)?)
+    }
+
     /// Refuses a CA with which nothing is to be signed, as it and the registry are now.
     pub(crate) fn check_may_sign(&self, ca: &Ca) -> std::result::Result<(), AuthorityError> {
         self.check_chain_length(ca)?;
@@ -132,9 +147,9 @@ impl Pki {
     fn decide(
         &self,
         request: &DeviceRequest<'_>,
+        (ca, cas): (&Ca, &[Ca]),
         id: &DeviceId,
         key: &PublicKey,
-        cas: &[Ca],
     ) -> Result<Decision> {
         let holders =
             self.with_certified(|registry, certified| registry.holders(certified, key))?;
@@ -143,17 +158,20 @@ impl Pki {
         }
         let registry = &self.registry;
         check_no_twin(registry, id)?;
-        let live = registry.live_device(id)?;
-        if request.in_place_of.is_some() && request.in_place_of != live.as_ref().map(|l| l.row) {
-            return Err(RequestError::Replaced { id: id.to_string() });
+        if let Some(live) = registry.live_device(id)? {
+            return of_live((request, ca), id, key, live);
         }
-        if let Some(live) = live {
-            return of_live(request, id, key, live);
+        let last = registry.history(id)?.pop();
+        if request
+            .follows
+            .is_some_and(|one| last.as_ref().map(|l| Follows::Ended(l.row)) != Some(one))
+        {
+            return Err(RequestError::Replaced { id: id.to_string() });
         }
         if registry.live_server_of(id)?.is_some() {
             return Err(RequestError::IsServer { id: id.to_string() });
         }
-        match registry.history(id)?.pop() {
+        match last {
             None => id.check_new().map_err(RequestError::NewId)?,
             Some(last) if request.replace.is_none() => check_not_ended(id, &last)?,
             Some(_) => {}
@@ -201,18 +219,23 @@ fn profile_of(request: &DeviceRequest<'_>) -> Result<Profile> {
 }
 
 fn of_live(
-    request: &DeviceRequest<'_>,
+    (request, ca): (&DeviceRequest<'_>, &Ca),
     id: &DeviceId,
     key: &PublicKey,
     live: Record,
 ) -> Result<Decision> {
-    if let Some(replacing) = request.replace {
+    let is_another = request.follows.is_some_and(|one| one != Follows::Live(live.row));
+    if let Some(replacing) = request.replace.filter(|_| !is_another) {
         let revoke = replacing == Replacing::Revoke;
         return Ok(Decision::Sign(Some(Replaced { row: live.row, revoke })));
     }
     let is_valid = live.not_before <= request.now && request.now <= live.not_after;
-    if is_valid && live.certificate()?.spki == key.spki() {
+    // Also where another certificate was to be replaced: then the same request was answered a moment ago.
+    if is_valid && live.ca == ca.name && live.certificate()?.spki == key.spki() {
         return Ok(Decision::Return(Box::new(live)));
+    }
+    if is_another {
+        return Err(RequestError::Replaced { id: id.to_string() });
     }
     let (serial, not_after) = (live.serial, live.not_after);
     Err(RequestError::AlreadyIssued { id: id.to_string(), serial, not_after })

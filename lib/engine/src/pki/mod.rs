@@ -11,6 +11,8 @@
 //! A CA appears with all its files or not at all: they are written to a directory beside it, which is
 //! then renamed. Changes to CAs hold a lock on `pki.toml`'s neighbour `pki.lock`.
 
+#[cfg(feature = "serve")]
+mod able;
 mod again;
 mod ca;
 mod certify;
@@ -50,7 +52,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 pub use again::Again;
-use ca::{check_name, load, want_kind};
+pub(crate) use ca::want_kind;
+use ca::{check_name, load};
 pub(crate) use certify::{Certifier, CertifyError, Terms};
 pub use check::{LostCa, TokenKeyStanding, TokenKeyState};
 pub(crate) use config::{registry_file, with_registry};

@@ -10,10 +10,11 @@ use super::ca::{check_name, load, parent_of};
 use super::config::{read_config, read_policies};
 use super::policy::{self, SigningPolicy};
 use super::seen_lists::SeenLists;
-use super::{AuthorityError, Ca, KeyPool, Pki, Result, server, waiting};
+use super::{AuthorityError, Ca, CaKey, KeyPool, Pki, Result, server, waiting};
 use crate::cert::{Certificate, LongestChain};
 use crate::crypto::KeyType;
 use crate::files;
+use crate::key::signer::Signer as _;
 use crate::registry::{Registry, RegistryError};
 
 impl Pki {
@@ -160,6 +161,17 @@ impl Pki {
     /// A CA by its name.
     pub fn ca(&self, name: &str) -> Result<Ca> {
         self.find_ca(&self.cas()?, name).cloned()
+    }
+
+    /// The CA whose key this is. It may have got another name since its key was opened, and another CA the former one.
+    pub(super) fn ca_of<'c>(&self, cas: &'c [Ca], key: &CaKey) -> Result<&'c Ca> {
+        let spki = key.public_key().spki();
+        let mut own = cas.iter().filter(|ca| ca.certificate().spki == spki);
+        let first = own.next();
+        match own.chain(first).find(|ca| ca.name == key.ca()).or(first) {
+            Some(ca) => Ok(ca),
+            None => self.find_ca(cas, key.ca()),
+        }
     }
 
     pub(super) fn find_ca<'c>(&self, cas: &'c [Ca], name: &str) -> Result<&'c Ca> {

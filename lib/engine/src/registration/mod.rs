@@ -24,6 +24,8 @@ mod sheet;
 
 pub(crate) use crate::list::lines::separator;
 pub use check::{Finding, Level, Report, check, check_existing};
+#[cfg(feature = "serve")]
+pub(crate) use columns::has_password;
 pub use columns::{AGENT, SEPARATORS, column_of};
 pub use error::RegistrationError;
 pub use one_time::{OneTimeError, OneTimePassword};

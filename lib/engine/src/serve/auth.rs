@@ -9,12 +9,13 @@ use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::clock::rfc3339;
 use crate::crypto::sha256;
+use crate::registration::OneTimePassword;
 use crate::registry::{Filter, Record, Status};
 
 /// Who asks.
 pub(super) enum Asker {
-    /// A device that knows its one-time password.
-    Password(DeviceId),
+    /// A device that knows its one-time password: of its order, else of the file.
+    Password { id: DeviceId, of_order: bool },
     /// A device with its live certificate.
     Live(DeviceId, Box<Certified>),
     /// A device with a certificate that was replaced: perhaps the answer with the next one was lost.
@@ -30,14 +31,14 @@ pub(super) struct Certified {
 impl Asker {
     pub(super) fn id(&self) -> &DeviceId {
         match self {
-            Self::Password(id) | Self::Live(id, _) | Self::Former(id) => id,
+            Self::Password { id, .. } | Self::Live(id, _) | Self::Former(id) => id,
         }
     }
 
     /// What it has shown.
     pub(super) fn by(&self) -> &'static str {
         match self {
-            Self::Password(_) => "password",
+            Self::Password { .. } => "password",
             Self::Live(..) | Self::Former(_) => "certificate",
         }
     }
@@ -71,22 +72,25 @@ fn with_password(shared: &Shared, given: Option<(String, String)>) -> Result<Ask
     };
     let (user, password) = given.ok_or_else(wrong)?;
     let id = DeviceId::parse(&user).map_err(|_| wrong())?;
-    if !shared.has_password(&user, &password) {
-        // What is wrong with its order is for the log, as long as it is not known who asks.
-        let unsaid = |refusal: Refusal| match refusal.status {
-            403 => {
-                let mut unsaid = wrong();
-                unsaid.note.reason = refusal.note.reason;
-                unsaid
-            }
-            _ => refusal,
-        };
-        let own = Terms::of(shared, &id).map_err(unsaid)?.password.ok_or_else(wrong)?;
-        if !is_same(&sha256(own.expose().as_bytes()), &password) {
-            return Err(wrong());
+    let in_file = shared.has_password(&user, &password);
+    // What is wrong with its order is for the log, as long as it is not known who asks.
+    let unsaid = |refusal: Refusal| match refusal.status {
+        403 => {
+            let mut unsaid = wrong();
+            unsaid.note.reason = refusal.note.reason;
+            unsaid
         }
-    }
-    Ok(Asker::Password(id))
+        _ => refusal,
+    };
+    let ordered = match Terms::of(shared, &id) {
+        Ok(terms) => terms.password,
+        // It is known who asks, and will be told.
+        Err(_) if in_file => None,
+        Err(refusal) => return Err(unsaid(refusal)),
+    };
+    let is_it = |own: OneTimePassword| is_same(&sha256(own.expose().as_bytes()), &password);
+    let of_order = ordered.is_some_and(is_it);
+    if of_order || in_file { Ok(Asker::Password { id, of_order }) } else { Err(wrong()) }
 }
 
 fn with_certificate(shared: &Shared, call: &Call, der: &[u8]) -> Result<Asker> {
@@ -94,7 +98,8 @@ fn with_certificate(shared: &Shared, call: &Call, der: &[u8]) -> Result<Asker> {
     let certificate = Certificate::from_der(der).map_err(|_| unknown())?;
     let filter = Filter { serial: Some(&certificate.serial), ..Filter::default() };
     let found = shared.pki.registry().find(&filter).map_err(|e| failed(&e))?;
-    let own = |record: &Record| record.der == der && record.ca == shared.ca();
+    let ca = shared.ca()?;
+    let own = |record: &Record| record.der == der && record.ca == ca.name;
     let record = found.into_iter().find(own).ok_or_else(unknown)?;
     let id = record.holder.device().ok_or_else(unknown)?.clone();
     let (from, until) = (certificate.not_before, certificate.not_after);

@@ -5,8 +5,8 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use time::OffsetDateTime;
 
 use super::answer::{Result, bad};
-use crate::cert::pem_blocks;
 use crate::csr::Request;
+use crate::read;
 
 /// A request.
 #[derive(Debug)]
@@ -35,39 +35,29 @@ impl Call {
     }
 
     /// The PKCS#10 of the body: in base64 with or without line ends (RFC 7030, 4.2.1), in PEM as some clients send it,
-    /// or in DER.
+    /// with text around it too, or in DER.
     pub(super) fn request(&self) -> Result<Request> {
-        const DER: u8 = 0x30;
-        let body = self.body.as_ref();
-        let der = match body.first() {
-            None => return Err(bad("the body of the request is empty")),
-            // Base64 of a sequence begins with M.
-            Some(&DER) => body.to_vec(),
-            Some(b'-') => {
-                let broken =
-                    |e| bad(&format!("the body of the request cannot be read as PEM: {e}"));
-                match pem_blocks(body).map_err(broken)?.as_slice() {
-                    [only] => only.contents().to_vec(),
-                    several => {
-                        let count = several.len();
-                        return Err(bad(&format!(
-                            "the body has {count} PEM blocks instead of one"
-                        )));
-                    }
-                }
-            }
-            Some(_) => of_base64(body)?,
-        };
-        Request::from_der(&der)
-            .map_err(|e| bad(&format!("the body of the request is refused: {e}")))
+        if self.body.is_empty() {
+            return Err(bad("the body of the request is empty"));
+        }
+        let refused =
+            |e: &dyn std::fmt::Display| bad(&format!("the body of the request is refused: {e}"));
+        if let Some(der) = of_base64(&self.body) {
+            return Request::from_der(&der).map_err(|e| refused(&e));
+        }
+        let mut found = read::requests(&self.body).map_err(|e| refused(&e))?;
+        match (found.len(), found.pop()) {
+            (1, Some(request)) => request.map_err(|e| refused(&e)),
+            (count, _) => Err(bad(&format!("the body has {count} requests instead of one"))),
+        }
     }
 }
 
-fn of_base64(body: &[u8]) -> Result<Vec<u8>> {
+/// What base64 says, if it is nothing but that; neither PEM nor DER is.
+fn of_base64(body: &[u8]) -> Option<Vec<u8>> {
     use base64::Engine;
     let text: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    let decoded = base64::engine::general_purpose::STANDARD.decode(text);
-    decoded.map_err(|_| bad("the body of the request is neither base64 nor DER nor PEM"))
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
 }
 
 fn basic(value: &str) -> Option<(String, String)> {

@@ -9,6 +9,7 @@ use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::csr::Request;
 use crate::pki::{DeviceRequest, Issued, RequestError};
+use crate::registry::{Record, Status};
 use crate::store::pkcs7;
 
 /// `POST /simpleenroll`.
@@ -43,6 +44,16 @@ fn answer(shared: &Shared, call: &Call, asker: &Asker, is_renewal: bool) -> Resu
     let terms = Terms::of(shared, asker.id())?;
     let key = request.public_key.as_ref().map_err(|e| bad(&e.to_string()))?;
     terms.check_key(key)?;
+    let unused = match asker {
+        Asker::Password { id, of_order } => unused(shared, id, key.spki(), *of_order)?,
+        Asker::Live(..) | Asker::Former(_) => Unused::First,
+    };
+    let before = match (asker, &unused) {
+        (Asker::Live(_, own), _) => Some(&own.record),
+        (_, Unused::After(last)) => Some(&**last),
+        (_, Unused::First) => None,
+    };
+    let kept = terms.kept_after(before);
     let mut wanted = DeviceRequest::of_request(&shared.key, request.clone(), call.now)
         .id(asker.id().clone())
         .profile(terms.usual.profile)
@@ -51,34 +62,62 @@ fn answer(shared: &Shared, call: &Call, asker: &Asker, is_renewal: bool) -> Resu
     if let Some(days) = terms.usual.days {
         wanted = wanted.days(days).shorten();
     }
-    for (column, value) in terms.details {
+    for (column, value) in kept {
         wanted = wanted.detail(column, value);
     }
-    match asker {
-        Asker::Password(id) => check_unused(shared, id, key.spki())?,
-        Asker::Former(id) => check_lost(shared, id, key.spki())?,
+    wanted = match asker {
+        Asker::Password { .. } => match unused {
+            Unused::First => wanted,
+            Unused::After(last) if last.status == Status::Live => wanted.in_place_of(last.row),
+            Unused::After(last) => wanted.after(last.row),
+        },
+        Asker::Former(id) => {
+            check_lost(shared, id, key.spki())?;
+            wanted
+        }
         Asker::Live(_, own) if is_renewal => {
             check_same(&request, &own.certificate)?;
             let subject = own.certificate.subject.clone();
-            wanted = wanted.whole_subject(subject).in_place_of(own.record.row);
+            wanted.whole_subject(subject).in_place_of(own.record.row)
         }
         // The same request again, or another key.
-        Asker::Live(_, own) if own.certificate.spki == key.spki() => {}
-        Asker::Live(_, own) => wanted = wanted.in_place_of(own.record.row),
-    }
+        Asker::Live(_, own) if own.certificate.spki == key.spki() => wanted,
+        Asker::Live(_, own) => wanted.in_place_of(own.record.row),
+    };
     Ok(answered(&shared.pki.issue(&wanted).map_err(refused)?))
 }
 
-/// A one-time password is used up by the first certificate. Who sends the request again whose answer was lost gets that
-/// one again.
-fn check_unused(shared: &Shared, id: &DeviceId, spki: &[u8]) -> Result<()> {
-    let history = shared.pki.registry().history(id).map_err(|e| failed(&e))?;
-    if history.is_empty() || has_live(shared, id, spki)? {
-        return Ok(());
+/// For what a one-time password is good.
+enum Unused {
+    /// A first certificate, or the same one again.
+    First,
+    /// One after this, which is older than the order.
+    After(Box<Record>),
+}
+
+/// A one-time password of an order is good for one certificate since the order was made, one of the file for the
+/// first certificate. Who sends the request again whose answer was lost gets that one again.
+fn unused(shared: &Shared, id: &DeviceId, spki: &[u8], of_order: bool) -> Result<Unused> {
+    let registry = shared.pki.registry();
+    let live = registry.live_device(id).map_err(|e| failed(&e))?;
+    let last = match live {
+        Some(live) => Some(live),
+        None => registry.history(id).map_err(|e| failed(&e))?.pop(),
+    };
+    let Some(last) = last else { return Ok(Unused::First) };
+    if of_order && registry.is_ordered_since(id, last.row).map_err(|e| failed(&e))? {
+        return Ok(Unused::After(Box::new(last)));
     }
-    Err(unauthorized(&format!(
-        "the one-time password of {id} was used: the device has had a certificate for another key"
-    )))
+    if is_again(shared, &last, spki)? {
+        return Ok(Unused::First);
+    }
+    let why = match of_order {
+        true => {
+            "another certificate since it was ordered, and its one-time password is good for one"
+        }
+        false => "a certificate already, and its one-time password is good for the first one",
+    };
+    Err(unauthorized(&format!("{id} has had {why}")))
 }
 
 /// A certificate that was replaced is good for the answer that was lost, and for nothing else.
@@ -89,11 +128,19 @@ fn check_lost(shared: &Shared, id: &DeviceId, spki: &[u8]) -> Result<()> {
     Err(forbidden("the client certificate was replaced by one for another key"))
 }
 
-/// Whether the live certificate of a device is for that key.
+/// Whether the live certificate of a device is of this CA and for that key.
 fn has_live(shared: &Shared, id: &DeviceId, spki: &[u8]) -> Result<bool> {
-    let live = shared.pki.registry().live_device(id).map_err(|e| failed(&e))?;
-    let live = live.map(|record| record.certificate()).transpose().map_err(|e| failed(&e))?;
-    Ok(live.is_some_and(|live| live.spki == spki))
+    match shared.pki.registry().live_device(id).map_err(|e| failed(&e))? {
+        Some(live) => is_again(shared, &live, spki),
+        None => Ok(false),
+    }
+}
+
+/// Whether a certificate is what this service has answered to a request with that key.
+fn is_again(shared: &Shared, record: &Record, spki: &[u8]) -> Result<bool> {
+    let certificate = record.certificate().map_err(|e| failed(&e))?;
+    let is_own = record.status == Status::Live && record.ca == shared.ca()?.name;
+    Ok(is_own && certificate.spki == spki)
 }
 
 /// A request that is bound to its TLS connection has to be held to that (RFC 7030, 3.5), which this service cannot:

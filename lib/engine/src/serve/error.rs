@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 use crate::clock::rfc3339;
-use crate::failure::{Failure, Fault, Hint, Task, Underlying};
+use crate::failure::{Failure, Fault, Hint, Setting, Task, Underlying};
 use crate::files::{FileError, reason};
 use crate::list::ListError;
 use crate::pki::AuthorityError;
@@ -36,9 +36,19 @@ pub enum ServeError {
     /// The files of that server were put nowhere that is known.
     #[error("the registry does not know where the files of the server {0:?} are")]
     NoFolder(String),
-    /// The certificate or the key of the service cannot be read.
+    /// The file of the service's certificate, or that of its key, cannot be read.
+    #[error("{source}")]
+    Unread {
+        /// What names the file.
+        setting: Setting,
+        /// Why.
+        source: FileError,
+    },
+    /// It holds no certificate or no key that can be used.
     #[error("{}: {source}", path.display())]
     Identity {
+        /// What names the file.
+        setting: Setting,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -108,6 +118,7 @@ impl Failure for ServeError {
             | Self::NotForServers(_)
             | Self::Tls { .. }
             | Self::NoPasswords(_) => Fault::Input,
+            Self::Unread { source, .. } => source.fault(),
             Self::Identity { source, .. } => source.fault(),
             Self::File(e) => e.fault(),
             Self::List(e) => e.fault(),
@@ -131,13 +142,28 @@ impl Failure for ServeError {
             Self::Threads(_) => return None,
             Self::NoServer(_) => Hint::run("see what there is", Task::ListServers),
             Self::NoFolder(_) => "name the files of its certificate and of its key".into(),
-            Self::OtherKey { .. } => "name the two files of one server".into(),
+            Self::OtherKey { .. } => {
+                Hint::give("name the certificate of that key", Setting::ServiceCertificate)
+                    .then(Hint::give("or the key of that certificate", Setting::ServiceKey))
+            }
+            Self::Identity { source, .. } if source.is_about_password() => Hint::run(
+                "the service starts without asking: take its password off",
+                Task::DecryptKey,
+            ),
+            Self::Identity { setting, .. } | Self::Unread { setting, .. } => {
+                let what = match setting {
+                    Setting::ServiceKey => {
+                        "name the file with the key of the service's certificate"
+                    }
+                    _ => "name the file with the service's certificate and those above it",
+                };
+                Hint::give(what, *setting)
+            }
             Self::NotNow { .. } => "renew it".into(),
             Self::NotForServers(_) | Self::Tls { .. } => {
                 "issue the service a certificate with the profile server".into()
             }
             Self::NoPasswords(_) => "give it a column ENROLLMENT_OTP".into(),
-            Self::Identity { source, .. } => return source.hint(),
             Self::File(e) => return e.hint(),
             Self::List(e) => return e.hint(),
             Self::Password(e) => return e.hint(),

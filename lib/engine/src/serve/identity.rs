@@ -12,10 +12,12 @@ use time::OffsetDateTime;
 use super::error::ServeError;
 use crate::cert::{Certificate, oid};
 use crate::crypto::{tls_provider, tls_reason};
+use crate::failure::Setting;
 use crate::files;
 use crate::pki::Pki;
-use crate::read;
+use crate::read::{self, ReadError};
 use crate::registry::ServerName;
+use crate::secret::Password;
 
 /// Where the service's own certificate and key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,14 +42,8 @@ impl Identity {
 
     /// Reads both files, as they are now.
     pub(super) fn load(&self, now: OffsetDateTime) -> Result<Loaded, ServeError> {
-        let wrong = |path: &Path, source| {
-            let (path, source) = (path.to_owned(), Box::new(source));
-            ServeError::Identity { path, source }
-        };
-        let bytes = files::read_small(&self.chain)?;
-        let chain = read::certificates(&bytes, None).map_err(|e| wrong(&self.chain, e))?;
-        let bytes = files::read_small(&self.key)?;
-        let key = read::key(&bytes, None).map_err(|e| wrong(&self.key, e))?;
+        let chain = read_from(Setting::ServiceCertificate, &self.chain, read::certificates)?;
+        let key = read_from(Setting::ServiceKey, &self.key, read::key)?;
         let leaf = chain.iter().find(|c| c.spki == key.public_key().spki()).ok_or_else(|| {
             ServeError::OtherKey { chain: self.chain.clone(), key: self.key.clone() }
         })?;
@@ -75,6 +71,19 @@ impl Identity {
         }
         Ok(())
     }
+}
+
+/// Reads a file of the service. It has no password.
+fn read_from<T>(
+    setting: Setting,
+    path: &Path,
+    read: fn(&[u8], Option<&Password>) -> Result<T, ReadError>,
+) -> Result<T, ServeError> {
+    let bytes = files::read_small(path).map_err(|source| ServeError::Unread { setting, source })?;
+    read(&bytes, None).map_err(|source| {
+        let (path, source) = (path.to_owned(), Box::new(source));
+        ServeError::Identity { setting, path, source }
+    })
 }
 
 /// A certificate with its key, ready for TLS.

@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -41,7 +41,8 @@ impl Door {
     /// Accepts connections until the service is to stop.
     pub(super) async fn accept(mut self, listener: TcpListener) {
         loop {
-            let place = Arc::clone(&self.places).acquire_owned().await;
+            // Nobody closes the semaphore.
+            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 _ = self.stop.wait_for(|stop| *stop) => return,
@@ -49,10 +50,8 @@ impl Door {
             match accepted {
                 Ok((stream, peer)) => {
                     let door = self.clone();
-                    tokio::spawn(async move {
-                        door.connection(stream, peer.ip().to_canonical()).await;
-                        drop(place);
-                    });
+                    let client = peer.ip().to_canonical();
+                    tokio::spawn(door.connection(stream, client, Arc::new(place)));
                 }
                 // Too many open files, for example: it may pass.
                 Err(_) => sleep(std::time::Duration::from_millis(50)).await,
@@ -60,7 +59,13 @@ impl Door {
         }
     }
 
-    async fn connection(mut self, stream: TcpStream, client: IpAddr) {
+    /// Serves a connection. Its place is free when it has ended and each of its requests is done with.
+    async fn connection(
+        mut self,
+        stream: TcpStream,
+        client: IpAddr,
+        place: Arc<OwnedSemaphorePermit>,
+    ) {
         // Without it answers are the same, only slower.
         let _ = stream.set_nodelay(true);
         let handshake = timeout(limits::HANDSHAKE, self.tls.accept(stream));
@@ -76,9 +81,17 @@ impl Door {
         let presented = stream.get_ref().1.peer_certificates();
         let leaf = presented.and_then(|chain| chain.first()).map(|leaf| leaf.as_ref().to_vec());
         let door = self.clone();
+        let own = Arc::clone(&place);
         let service = service_fn(move |request| {
-            let (door, leaf) = (door.clone(), leaf.clone());
-            async move { Ok::<_, Infallible>(door.request(request, client, leaf).await) }
+            let (door, leaf, place) = (door.clone(), leaf.clone(), Arc::clone(&own));
+            // A client that hangs up ends its connection, and not what is done about its request: else it would be
+            // in no log, and a wrong password would cost no time.
+            let answer = tokio::spawn(async move {
+                let answer = door.request(request, client, leaf).await;
+                drop(place);
+                answer
+            });
+            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| response(broken()))) }
         });
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -171,8 +184,12 @@ impl Door {
             answer
         });
         // A panic in one request is no reason to refuse the next.
-        work.await.unwrap_or_else(|_| *busy("the service failed at this request"))
+        work.await.unwrap_or_else(|_| broken())
     }
+}
+
+fn broken() -> Answer {
+    *busy("the service failed at this request")
 }
 
 /// Reads a body to its end.

@@ -3,7 +3,7 @@
 //! `/.well-known/est/OPERATION` (RFC 7030, 3.2.2), and with the name of the CA as label before the operation;
 //! `/healthz` and `/readyz` for those who look after the service.
 
-use super::answer::{Answer, Result, failed, method, not_found};
+use super::answer::{Answer, Result, method, not_found};
 use super::call::Call;
 use super::enrol;
 use super::state::Shared;
@@ -22,7 +22,7 @@ fn route(shared: &Shared, call: &Call) -> Result<Answer> {
         "/readyz" => {
             with(call, "GET", || shared.check_ready(call.now).map(|()| Answer::text(200, "ready")))
         }
-        path => match operation(path, shared.ca())? {
+        path => match operation(path, || Ok(shared.ca()?.name))? {
             "cacerts" => with(call, "GET", || authorities(shared)),
             // Nothing is asked of requests beyond what stands here already (RFC 7030, 4.5.2).
             "csrattrs" => with(call, "GET", || Ok(Answer::new(204))),
@@ -34,16 +34,15 @@ fn route(shared: &Shared, call: &Call) -> Result<Answer> {
 }
 
 /// The operation that a path names.
-fn operation<'p>(path: &'p str, ca: &str) -> Result<&'p str> {
+fn operation(path: &str, ca: impl FnOnce() -> Result<String>) -> Result<&str> {
     let rest = path.strip_prefix(EST);
     let rest = rest.ok_or_else(|| not_found(&format!("there is nothing at {path}")))?;
-    match rest.split_once('/') {
-        None => Ok(rest),
-        Some((label, operation)) if label == ca => Ok(operation),
-        Some((label, _)) => {
-            Err(not_found(&format!("this service is for the CA {ca} and not for {label}")))
-        }
+    let Some((label, operation)) = rest.split_once('/') else { return Ok(rest) };
+    let ca = ca()?;
+    if label == ca {
+        return Ok(operation);
     }
+    Err(not_found(&format!("this service is for the CA {ca} and not for {label}")))
 }
 
 fn with(
@@ -56,7 +55,7 @@ fn with(
 
 /// `GET /cacerts`: the CA's certificate and those above it, the root last (RFC 7030, 4.1.3).
 fn authorities(shared: &Shared) -> Result<Answer> {
-    let ca = shared.pki.ca(shared.ca()).map_err(|e| failed(&e))?;
+    let ca = shared.ca()?;
     Ok(Answer::base64("application/pkcs7-mime", &pkcs7::write(&ca.chain)))
 }
 
@@ -66,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_label_is_the_name_of_the_ca() {
-        let found = |path: &str| operation(path, "line").map(str::to_owned).ok();
+        let found = |path: &str| operation(path, || Ok("line".to_owned())).map(str::to_owned).ok();
         assert_eq!(found("/.well-known/est/cacerts").as_deref(), Some("cacerts"));
         assert_eq!(found("/.well-known/est/line/cacerts").as_deref(), Some("cacerts"));
         for other in ["/", "/cacerts", "/.well-known/est", "/.well-known/est/root/cacerts"] {

@@ -26,7 +26,8 @@ use super::usual::Usual;
 use super::watch::{Watched, watch as look};
 use crate::clock::rfc3339;
 use crate::crypto::{tls_provider, tls_reason};
-use crate::pki::{CaKey, Pki};
+use crate::pki::{CaKey, Pki, want_kind};
+use crate::profile::Kind;
 
 /// What the service is to be.
 #[derive(Debug)]
@@ -59,9 +60,11 @@ pub struct Service {
 impl Service {
     /// Starts it: from here on it answers.
     ///
-    /// Errors: its files cannot be read or do not fit; the address cannot be listened on; no such CA.
+    /// Errors: its files cannot be read or do not fit; a profile that is not for devices; the address cannot be listened
+    /// on; no such CA.
     pub fn start(settings: Settings) -> Result<Self, ServeError> {
         let Settings { pki, key, listen, identity, passwords, usual, clock } = settings;
+        want_kind(&usual.profile, Kind::Device)?;
         let watched = Watched::new(identity.clone(), passwords.clone());
         let presented = Arc::new(Presented::new(identity.load(clock())?));
         let passwords = passwords.as_deref().map(Passwords::read).transpose()?.unwrap_or_default();
@@ -87,7 +90,7 @@ impl Service {
             log: log.clone(),
             stop: stopping,
         };
-        let (at, ca) = (rfc3339(shared.now()), shared.ca().to_owned());
+        let (at, ca) = (rfc3339(shared.now()), ca.name);
         // There is room for one.
         let _ = log.try_send(Entry::Listening { at, address, ca });
         runtime.spawn(door.accept(listener));

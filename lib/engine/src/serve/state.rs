@@ -9,7 +9,7 @@ use super::answer::{Refusal, failed};
 use super::identity::Presented;
 use super::passwords::Passwords;
 use super::usual::Usual;
-use crate::pki::{AuthorityError, CaKey, Pki};
+use crate::pki::{Ca, CaKey, Pki};
 
 /// What all requests share.
 pub(super) struct Shared {
@@ -45,9 +45,9 @@ impl Shared {
         self.start.0 + self.start.1.elapsed()
     }
 
-    /// The name of the CA.
-    pub(super) fn ca(&self) -> &str {
-        self.key.ca()
+    /// The CA, as it is now: it may have got another name.
+    pub(super) fn ca(&self) -> Result<Ca, Refusal> {
+        self.pki.ca_now(&self.key).map_err(|e| failed(&e))
     }
 
     /// Whether the one-time password of a device in the file is this one.
@@ -61,11 +61,7 @@ impl Shared {
 
     /// Refuses with 503 if the service could not sign now.
     pub(super) fn check_ready(&self, now: OffsetDateTime) -> Result<(), Refusal> {
-        let check = || -> Result<(), AuthorityError> {
-            self.pki.registry().check_in_place()?;
-            self.pki.check_may_sign(&self.pki.ca(self.ca())?)
-        };
-        check().map_err(|e| failed(&e))?;
+        self.pki.check_able(&self.key, now, self.believed()).map_err(|e| failed(&e))?;
         match self.presented.until() {
             until if now <= until => Ok(()),
             _ => Err(super::answer::busy("the certificate of the service has ended")),

@@ -14,14 +14,14 @@ use crate::list::Device;
 use crate::name::{Name, NameBuilder, NameError, find_field};
 use crate::orders::OrderOptions;
 use crate::profile::Profile;
-use crate::registration::{OneTimePassword, column_of, one_time_password};
-use crate::registry::OrderRecord;
+use crate::registration::{OneTimePassword, column_of, has_password, one_time_password};
+use crate::registry::{OrderRecord, Record};
 
 /// How one device's certificate is made.
 pub(super) struct Terms {
     pub(super) usual: Usual,
-    /// Columns of the device's list, without secrets.
-    pub(super) details: BTreeMap<String, String>,
+    /// Columns of the device's list; they may be secrets.
+    details: BTreeMap<String, String>,
     /// The one-time password that the list gives it.
     pub(super) password: Option<OneTimePassword>,
     /// The type of key that its order wants.
@@ -39,11 +39,21 @@ impl Terms {
         };
         let order = crate::orders::named(registry, &name).map_err(|e| failed(&e))?;
         let ordered = registry.ordered(id).map_err(|e| failed(&e))?;
-        let details = ordered.map(|ordered| ordered.details).unwrap_or_default();
+        let details = match ordered {
+            Some(ordered) if ordered.id != *id => {
+                return Err(forbidden(&format!(
+                    "device id {:?} is not in the order {name}, which has {:?}: an id is the same to the letter",
+                    id.as_str(),
+                    ordered.id.as_str()
+                )));
+            }
+            Some(ordered) => ordered.details,
+            // Taken back just now.
+            None => BTreeMap::new(),
+        };
         let device = Device { details, ..Device::from(id.clone()) };
         let password = one_time_password(&device).map_err(|e| failed(&e))?;
-        let mut details = device.details;
-        details.retain(|header, _| column_of(header) != "ENROLLMENT_OTP");
+        let details = device.details;
         let options = OrderOptions::of(&order).map_err(|e| failed(&e))?;
         let key_type = match options.key_type.as_deref().map(str::parse::<KeyType>) {
             None => None,
@@ -60,7 +70,7 @@ impl Terms {
         order: &OrderRecord,
         said: &OrderOptions,
     ) -> Result<()> {
-        if order.ca != shared.ca() {
+        if order.ca != shared.ca()?.name {
             return Err(forbidden(&format!(
                 "the device is in the order {}, which is for another CA than that of this service",
                 order.name
@@ -76,6 +86,16 @@ impl Terms {
         }
         self.usual.days = said.days.or(self.usual.days);
         Ok(())
+    }
+
+    /// What is kept of the device with its next certificate: what its order says, and what was kept with the one before
+    /// and the order does not say. No passwords.
+    pub(super) fn kept_after(&self, before: Option<&Record>) -> BTreeMap<String, String> {
+        let said: Vec<String> = self.details.keys().map(|header| column_of(header)).collect();
+        let before = before.into_iter().flat_map(|record| &record.details);
+        let before = before.filter(|(header, _)| !said.contains(&column_of(header)));
+        let all = before.chain(&self.details).filter(|(header, _)| !has_password(header));
+        all.map(|(header, value)| (header.clone(), value.clone())).collect()
     }
 
     /// Refuses a key of another type than the order wants.

@@ -39,7 +39,10 @@ fn a_device_enrols_and_renews_as_in_the_rfc() {
     // The same request again, in every form that clients send: the same certificate.
     site.openssl.run("base64 -in @a.der -out @a.lines");
     site.openssl.run("req -inform DER -in @a.der -out @a.csr");
-    for form in ["a.b64", "a.lines", "a.der", "a.csr"] {
+    // With its contents in words before the block.
+    site.openssl.run("req -inform DER -in @a.der -text -out @a.txt");
+    assert!(site.cli.text("a.txt").trim_start().starts_with("Certificate Request:"));
+    for form in ["a.b64", "a.lines", "a.der", "a.csr", "a.txt"] {
         assert_eq!(site.enrol(1, form).expect(200).body, first.body, "{form}");
     }
 

@@ -2,13 +2,16 @@
 
 #![cfg(unix)]
 
+mod able;
 mod let_in;
 mod lost;
+mod orders;
 mod refused;
 mod running;
+mod stays;
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::openssl::OpenSsl;
@@ -53,6 +56,25 @@ impl Answer {
     }
 }
 
+/// A request that is under way.
+struct Asking {
+    path: String,
+    curl: Child,
+}
+
+impl Asking {
+    fn join(self) -> Answer {
+        let output = self.curl.wait_with_output().expect("curl ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", self.path);
+        let all = output.stdout;
+        let end = all.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
+        let head = String::from_utf8_lossy(&all[..end]).into_owned();
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+        Answer { status, head, body: all[end..].to_vec() }
+    }
+}
+
 impl Site {
     /// None if a tool is missing.
     fn new() -> Option<Self> {
@@ -93,20 +115,21 @@ impl Site {
 
     /// Asks with curl; files are those of the directory.
     fn curl(&self, path: &str, words: &[&str]) -> Answer {
-        let output = Command::new(self.curl.path())
+        self.asking(path, words).join()
+    }
+
+    /// The same; the answer is waited for later.
+    fn asking(&self, path: &str, words: &[&str]) -> Asking {
+        let curl = Command::new(self.curl.path())
             .current_dir(self.cli.path(""))
             .args(["--silent", "--show-error", "--max-time", "60", "--include", "--http1.1"])
             .args(["--cacert", "pki/ca/root/cert.pem"])
             .args(words)
             .arg(format!("{}{path}", self.url()))
-            .output()
-            .expect("curl starts");
-        assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
-        let all = output.stdout;
-        let end = all.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
-        let head = String::from_utf8_lossy(&all[..end]).into_owned();
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
-        Answer { status, head, body: all[end..].to_vec() }
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Asking { path: path.to_owned(), curl: curl.expect("curl starts") }
     }
 
     /// Makes a key and a request, in base64 of one line: `<name>.key`, `<name>.b64`.
@@ -120,9 +143,14 @@ impl Site {
 
     /// Posts a file as PKCS#10, with more words for curl.
     fn post(&self, operation: &str, file: &str, more: &[&str]) -> Answer {
+        self.posting(operation, file, more).join()
+    }
+
+    /// The same; the answer is waited for later.
+    fn posting(&self, operation: &str, file: &str, more: &[&str]) -> Asking {
         let body = format!("@{file}");
         let words = ["--header", "Content-Type: application/pkcs10", "--data-binary", &body];
-        self.curl(&format!("/.well-known/est/{operation}"), &[&words, more].concat())
+        self.asking(&format!("/.well-known/est/{operation}"), &[&words, more].concat())
     }
 
     /// Enrols a device with the one-time password of its order.
@@ -166,5 +194,11 @@ impl Site {
     /// The certificates that the registry has of a device, as JSON.
     fn history(&self, id: &str) -> String {
         self.cli.ok(&format!("device show {id} --json"))
+    }
+
+    /// How many certificates the registry has of a device, by its id to the letter.
+    fn certificates(&self, id: &str) -> usize {
+        let listed = self.cli.ok("device list --status any --json");
+        listed.lines().filter(|line| line.contains(&format!("\"{id}\""))).count()
     }
 }

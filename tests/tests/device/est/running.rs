@@ -60,8 +60,23 @@ fn it_says_when_it_is_ready_and_ends_when_it_is_told() {
         ("--tls-cert out/gw-1/cert.pem --tls-key pki/ca/root/key.pem", "password"),
         ("--server est --passwords order.csv --subject CN=x", "a device's common name is its id"),
         ("--server est --passwords none.csv", "no device in none.csv has a one-time password"),
+        ("--server est --profile server", "profile \"server\" is for a server, not for a device"),
     ] {
         let refused = site.cli.run(&line(with)).expect(2);
         assert!(refused.error().contains(said), "{with}: {refused:?}");
+    }
+
+    // What is advised is what this command has.
+    for (with, advised) in [
+        ("--tls-cert servers/est/chain.pem --tls-key pki/ca/root/key.pem", "key passwd --plain"),
+        ("--tls-cert servers/est/chain.pem --tls-key servers/est/chain.pem", "--tls-key FILE"),
+        ("--tls-cert servers/est/chain.pem --tls-key gone.pem", "--tls-key FILE"),
+        ("--tls-cert servers/est/chain.pem --tls-key out/gw-1/key.pem", "--tls-cert FILE"),
+        ("--tls-cert servers/est/key.pem --tls-key servers/est/key.pem", "--tls-cert FILE"),
+        ("--tls-cert gone.pem --tls-key servers/est/key.pem", "--tls-cert FILE"),
+    ] {
+        let refused = site.cli.run(&line(with));
+        let hint = refused.stderr.lines().find_map(|line| line.strip_prefix("hint: "));
+        assert!(hint.is_some_and(|hint| hint.contains(advised)), "{with}: {refused:?}");
     }
 }
