@@ -225,6 +225,11 @@ fn labels_are_made_again_for_some_and_for_several_orders() {
     assert_eq!(boxed[1], whole[1]);
     assert_eq!(boxed[2][..2], ["lone", "Alone"]);
 
+    // Pictures of other devices in the directory would be printed too.
+    cli.ok("order labels acme --format svg --out pictures");
+    let said = cli.fails(2, "order labels acme --from spoiled.csv --format svg --out pictures");
+    assert!(said.contains("pictures has labels of other devices: gw-2.svg"), "{said}");
+
     // Nothing is made of what is not known, of another order's, or without a certificate.
     cli.write("wrong.csv", "id\ngw-1\nmeter-1\nGW-2\n");
     let said = cli.fails(2, "order labels acme --from wrong.csv --out n.pdf");

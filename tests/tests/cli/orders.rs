@@ -92,6 +92,61 @@ fn a_device_that_is_made_again_keeps_what_its_list_said_and_what_it_had() {
     cli.ok("registry check");
 }
 
+/// A CA that is revoked makes no order, and signs no manifest; status and the order say so.
+#[test]
+fn a_revoked_ca_is_told_wherever_it_is_used() {
+    let cli = ordered("");
+    cli.ok(&format!("device issue gw-1 --out out {CA_PW}"));
+    let shown = cli.run("ca show line --json").expect(0).json();
+    let serial = shown["certificate"]["serial"].as_str().expect("hex");
+    cli.ok(&format!("device revoke {serial} --ca-certificate --reason keyCompromise --yes"));
+    let words = "it must not sign";
+    let manifest = format!("device manifest --order acme --partial --out ho {CA_PW}");
+    for line in ["order create beta --from beta.csv --ca line", &manifest] {
+        cli.write("beta.csv", "id\nb-1\n");
+        let said = cli.fails(2, line);
+        assert!(said.contains(words), "{line}: {said}");
+    }
+    assert!(!cli.path("ho").exists());
+    let order = cli.run("order show acme").expect(0);
+    assert!(order.stderr.contains(words), "{order:?}");
+    let status = cli.run("status --json").expect(1).json();
+    let overdue = |subject: &str, words: &str| {
+        let items = status["items"].as_array().expect("items");
+        items.iter().any(|item| {
+            item["urgency"] == "overdue"
+                && item["subject"] == subject
+                && item["message"].as_str().is_some_and(|message| message.contains(words))
+        })
+    };
+    assert!(
+        overdue(
+            "ca",
+            "and 1 certificate of devices and servers that it has issued cannot be trusted"
+        ),
+        "{status}"
+    );
+    assert!(overdue("order", "its CA line is revoked and issues none"), "{status}");
+}
+
+/// What is made of its devices after an order was taken back is not of the order.
+#[test]
+fn an_order_that_was_taken_back_stays_so() {
+    let cli = ordered("");
+    cli.ok(&format!("device issue --order acme --out out {CA_PW}"));
+    cli.ok("order revoke acme --yes");
+    cli.ok(&format!("device issue gw-1 --ca line --existing replace --out out {CA_PW}"));
+    let shown = cli.run("order show acme --json").expect(0).json();
+    assert_eq!((&shown["issued"], &shown["revoked"]), (&0.into(), &3.into()), "{shown}");
+    for line in [
+        "order labels acme --partial --out l.pdf".to_owned(),
+        format!("device manifest --order acme --partial --out ho {CA_PW}"),
+    ] {
+        assert!(cli.fails(2, &line).contains("was taken back"), "{line}");
+    }
+    assert!(!cli.path("l.pdf").exists() && !cli.path("ho").exists());
+}
+
 /// Devices without an order keep it too, also those that a former version has recorded.
 #[test]
 fn a_device_without_an_order_keeps_it_too() {

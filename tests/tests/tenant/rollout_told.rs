@@ -226,6 +226,62 @@ fn commands_lead_to_the_same_tenant_and_place() {
     assert_eq!(at.list("trusted_certificates").len(), 1);
 }
 
+/// A result file tells of former runs. The tenant at its address may have been emptied since.
+#[test]
+fn a_result_file_is_not_believed_alone() {
+    const RESULT: &str = "demo/out/registration.result.csv";
+    let before = AtTenant::new(example("[tenant]\ncas = [\"line-7\"]\n"));
+    before.ok("rollout demo/rollout.toml");
+    let plan = before.run("rollout demo/rollout.toml --plan --exit-code").expect(0).stdout;
+    assert!(
+        plan.contains("3 registered before by the result file (the tenant knows them)"),
+        "{plan}"
+    );
+    let place = |at: &AtTenant| at.sandbox.url().trim_start_matches("https://").to_owned();
+    let former = place(&before);
+    let empty = AtTenant::new(before.cli);
+    empty.cli.write(RESULT, empty.cli.text(RESULT).replace(&former, &place(&empty)));
+    let plan = empty.run("rollout demo/rollout.toml --plan --exit-code").expect(4).stdout;
+    assert!(plan.contains("calls devices registered that the tenant does not know"), "{plan}");
+    assert!(!plan.contains("=  tenant.register"), "{plan}");
+    let done = empty.ok("rollout demo/rollout.toml --report page.html");
+    assert!(done.contains("1 difference from the file, not changed"), "{done}");
+    assert!(!empty.cli.text("page.html").contains("<strong>Good"), "{done}");
+    // What is advised helps.
+    std::fs::remove_file(empty.cli.path(RESULT)).expect("it goes away");
+    empty.ok("rollout demo/rollout.toml");
+    assert_eq!(empty.list("devices").len(), 3);
+    empty.run("rollout demo/rollout.toml --plan --exit-code").expect(0);
+}
+
+/// A CA whose directory is lost is not made a second time, whatever it is called in the file.
+#[test]
+fn a_ca_that_is_lost_is_not_made_again() {
+    let cli = example("");
+    cli.ok("rollout demo/rollout.toml");
+    std::fs::rename(cli.path("demo/pki/ca/line-7"), cli.path("kept")).expect("a directory");
+    let before = cli.snapshot("demo/pki");
+    let refused = |lost: &str| {
+        for more in ["", "--plan"] {
+            let said = cli.fails(2, &format!("rollout demo/rollout.toml {more}"));
+            assert!(said.contains("the registry has issued it") && said.contains(lost), "{said}");
+            assert!(said.contains("--pki demo/pki registry check"), "{said}");
+        }
+    };
+    refused("\"line-7\"");
+    edit(&cli, "\"line-7\"", "\"line-9\"");
+    refused("\"line-9\"");
+    assert_eq!(cli.snapshot("demo/pki"), before);
+    let status = cli.run("--pki demo/pki status").expect(1).stdout;
+    assert!(
+        status.contains("CN=Example Line 7") && status.contains("its directory is gone"),
+        "{status}"
+    );
+    edit(&cli, "\"line-9\"", "\"line-7\"");
+    std::fs::rename(cli.path("kept"), cli.path("demo/pki/ca/line-7")).expect("a directory");
+    cli.run("rollout demo/rollout.toml --plan --exit-code").expect(0);
+}
+
 #[test]
 fn what_is_no_longer_in_the_file_is_told_and_stays() {
     let at = AtTenant::new(example("[tenant]\ncas = [\"line-7\"]\n"));

@@ -11,6 +11,7 @@ mod connect;
 mod diff;
 mod error;
 mod judged;
+mod known;
 mod leftover;
 mod listed;
 mod longest;

@@ -122,9 +122,11 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         }
     };
     if let Some((wanted, client)) = at_tenant {
-        let step = tenant::plan_register(spec, wanted, registration.as_deref(), client)?;
-        findings.extend(step.as_ref().map(|step| step.finding("tenant.register")));
-        steps.extend(step);
+        let sheet = (registration.as_deref(), list.devices.as_slice());
+        if let Some((step, found)) = tenant::plan_register(spec, wanted, sheet, client)? {
+            findings.extend(found);
+            steps.push(step);
+        }
     }
     findings.extend(leftover::findings(spec, &list.devices));
     findings.extend(tenant::not_asked(spec, remote));

@@ -3,21 +3,24 @@
 //! What the tenant is to trust comes before the devices, so that it can judge one of them; which devices it
 //! knows comes last. Each looks at what the tenant has first.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
 use super::diff::{Finding, Remedy, Sign};
+use super::known;
 use super::spec::{Spec, TenantSpec};
 use super::step::{Action, Step, done};
 use super::{Passwords, Remote, RolloutError, Run};
 use crate::cert::Certificate;
 use crate::key::signer::Signer;
+use crate::list::Device;
 use crate::pki::{Ca, Pki};
 use crate::platform::blocking::Client;
 use crate::platform::pop;
 use crate::platform::register::results::Results;
-use crate::platform::register::{self, Outcome, Pace, RowResult, Sheet};
+use crate::platform::register::{self, Outcome, Pace, Row, RowResult, Sheet};
 use crate::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
 use crate::provision::Progress;
 use crate::registration::Level;
@@ -146,28 +149,35 @@ pub(super) fn not_asked(spec: &Spec, remote: &Remote<'_>) -> Vec<Finding> {
     findings
 }
 
-/// What is left to do there once they are made.
+/// What is left to do there once they are made, and how that compares.
 pub(super) fn plan_register(
     spec: &Spec,
     wanted: &TenantSpec,
-    csv: Option<&str>,
+    (csv, devices): (Option<&str>, &[Device]),
     client: &Client,
-) -> Result<Option<Step>, RolloutError> {
+) -> Result<Option<(Step, Vec<Finding>)>, RolloutError> {
     if let Some((sheet, result)) = sheet(spec, wanted, csv)? {
-        // Which of them the tenant has is told by the result file: it is not asked for each.
-        let due = Results::read(&result, &client.wait(client.place())?)?.due(&sheet).len();
-        let before = sheet.rows.len() - due;
+        // Which of them the tenant has is told by the result file: it is asked for a few of them only.
+        let results = Results::read(&result, &client.wait(client.place())?)?;
+        let due: HashSet<u64> = results.due(&sheet).into_iter().map(|row| row.line).collect();
+        let rows: Vec<&Row> = sheet.rows.iter().filter(|row| !due.contains(&row.line)).collect();
+        let known = known::ask(client, &rows, devices)?;
+        let (due, before) = (due.len(), rows.len());
         let action = if due > 0 { Action::Create } else { Action::Keep };
         let rate = wanted
             .rate
             .map_or_else(String::new, |n| format!(", at most {} a second", shown::count(n, "row")));
         let detail = format!(
-            "{due} to register, {before} registered before by the result file; {} a request{rate}",
+            "{due} to register, {before} registered before by the result file{}; {} a request{rate}",
+            known.words(before),
             shown::count(wanted.chunk, "row")
         );
-        return Ok(Some(
-            Step::new(action, "register", client.wait(client.tenant())?, detail).of(due),
-        ));
+        let tenant = client.wait(client.tenant())?;
+        let lost = known.finding(tenant, &result);
+        let step = Step::new(action, "register", tenant, detail).of(due);
+        // In place is what was seen.
+        let own = (lost.is_none() || due > 0).then(|| step.finding("tenant.register"));
+        return Ok(Some((step, own.into_iter().chain(lost).collect())));
     }
     Ok(None)
 }

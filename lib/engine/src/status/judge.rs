@@ -51,8 +51,9 @@ fn of_ca(ca: &CaState, picture: &Picture) -> Option<Item> {
     if let Some(revoked) = &ca.revoked {
         let live = ca.devices.live + ca.servers.live;
         let certificates = shown::count(live, "certificate");
-        let message =
-            format!("{revoked}; {certificates} of its devices and servers are worth nothing");
+        let message = format!(
+            "{revoked}, and {certificates} of devices and servers that it has issued cannot be trusted"
+        );
         let hint = Hint::say("give its devices certificates of another CA");
         return Some(item(Overdue, Subject::Ca, &ca.name, message, Some(hint)));
     }

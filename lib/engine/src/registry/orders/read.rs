@@ -113,8 +113,8 @@ impl Registry {
         let folded = ordered.id.folded();
         let tail = "WHERE folded_id = ?1 AND status = 'live'";
         let live = self.collect(tail, values![&folded])?.pop();
-        // What was made after the order was taken back is not of it.
-        let live = live.filter(|live| order.taken_back.is_none_or(|end| live.recorded <= end));
+        // What was made after the order was taken back is not of it; what was made in that second and is of it, is revoked.
+        let live = live.filter(|live| order.taken_back.is_none_or(|end| live.recorded < end));
         let (lives, formers, revoked) = self.made_since(&folded, order.audit)?;
         let mut device = OrderedDevice {
             position,

@@ -59,13 +59,22 @@ fn duration(took: std::time::Duration) -> String {
     }
 }
 
+/// What earlier runs have done is known by their result file.
+fn earlier(before: usize) -> String {
+    format!("devices were registered at the tenant, {} of them by earlier runs", grouped(before))
+}
+
 fn numbers(picture: &Picture) -> Markup {
     let devices = &picture.devices;
     html! {
         ul.cards {
             (card(devices.issued, devices.listed, "devices have a certificate"))
             @if let Some(registered) = devices.registered {
-                (card(registered, devices.listed, "devices are registered at the tenant"))
+                @if devices.registered_before == 0 {
+                    (card(registered, devices.listed, "devices are registered at the tenant"))
+                } @else {
+                    (card(registered, devices.listed, &earlier(devices.registered_before)))
+                }
             }
             @if let Some((connected, tried)) = devices.connected {
                 (card(connected, tried, "tried connect"))

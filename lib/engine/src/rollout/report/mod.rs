@@ -134,6 +134,8 @@ pub struct Devices {
     pub incomplete: usize,
     /// How many the tenant knows; none if they were not to be registered.
     pub registered: Option<usize>,
+    /// How many of these were registered by earlier runs, as the result file says.
+    pub registered_before: usize,
     /// How many connect, and how many tried; none if that was not wanted.
     pub connected: Option<(usize, usize)>,
     /// Where they tried it.
@@ -344,6 +346,7 @@ fn devices(
     }
     if let Some(registered) = report.and_then(|r| r.registered.as_ref()) {
         devices.registered = Some(registered.created + registered.updated);
+        devices.registered_before = registered.before;
         mark_registered(&mut rows, registered);
     }
     if let Some(connected) = report.and_then(|r| r.connected.as_ref()) {
