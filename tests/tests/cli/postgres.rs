@@ -216,3 +216,41 @@ fn over_a_network_the_server_is_judged_as_psql_judges_it() {
         }
     }
 }
+
+/// pki.toml is the user's: only the place of the registry changes in it, however it is written.
+#[test]
+fn only_the_place_of_the_registry_changes_in_pki_toml() {
+    let Some(python) = tool("python3") else { return };
+    let cli = Cli::new();
+    cli.ok(&format!("ca init root --subject CN=Root {CA}"));
+    let spellings = [
+        "  \"registry\"='PLACE' # registry = \"elsewhere\"",
+        "'registry' =\t\"\"\"PLACE\"\"\"",
+        "registry=\"\\u0050LACE\" # ours",
+    ];
+    let mut place = "registry.sqlite".to_owned();
+    for (number, line) in spellings.iter().enumerate() {
+        let next = format!("next-{number}.sqlite");
+        // The first letter of the third is an escape.
+        let written = match line.contains("\\u0050LACE") {
+            true => {
+                line.replace("\\u0050LACE", &format!("\\u{:04x}{}", u32::from('n'), &place[1..]))
+            }
+            false => line.replace("PLACE", &place),
+        };
+        let toml =
+            |line: &str| format!("# Ours.\r\nversion = 1 # the form\n\n{line}\n\n# The end.");
+        cli.write("pki/pki.toml", toml(&written));
+        cli.ok(&format!("registry migrate --to {next}"));
+        let read = "import sys,tomllib; print(tomllib.load(open(sys.argv[1],'rb'))['registry'])";
+        let said = python.output(&["-c", read, &cli.arg("pki/pki.toml")]);
+        assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), next);
+        let (text, before) = (cli.text("pki/pki.toml"), toml(&written));
+        let (head, tail) = before.split_once(written.as_str()).expect("the line");
+        assert!(text.starts_with(head) && text.ends_with(tail), "{text}");
+        let comment = written.split_once(" #").map_or("", |(_, comment)| comment);
+        assert!(text.contains(comment), "{text}");
+        cli.ok("device list");
+        place = next;
+    }
+}

@@ -54,7 +54,10 @@ impl Pki {
         }
         files::create_private_dir(&dir.join("ca"))?;
         let text = format!("{HEAD}{}\n{POLICY}", longest::lines(longest));
-        let text = registry.map_or(text.clone(), |place| config::with_registry(&text, place));
+        let text = match registry {
+            Some(place) => config::with_registry(&path, text.as_bytes(), place)?,
+            None => text,
+        };
         files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         Ok(())
     }

@@ -39,8 +39,7 @@ impl Pki {
         let (from, there) = (self.registry.path().to_owned(), other.path().to_owned());
         if checked.findings.is_empty() {
             self.registry.hand_over_to(&mut other, &copied, now)?;
-            let text = files::read(&config)?;
-            let text = config::with_registry(&String::from_utf8_lossy(&text), to);
+            let text = config::with_registry(&config, &files::read(&config)?, to)?;
             files::write(&config, text.as_bytes(), Access::Public, Existing::Replace)?;
             self.registry = other;
         }
