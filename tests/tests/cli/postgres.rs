@@ -1,5 +1,6 @@
 //! The registry in a PostgreSQL database: the main job through the command line, with psql and Python as judges.
 
+use std::process::Stdio;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use c8y_pki_tests::cli::Cli;
@@ -253,4 +254,41 @@ fn only_the_place_of_the_registry_changes_in_pki_toml() {
         cli.ok("device list");
         place = next;
     }
+}
+
+/// A run that goes on while another process takes the registry away ends with the way to it, and the same command makes
+/// the rest there.
+#[test]
+fn a_run_beside_a_migration_loses_nothing() {
+    let (Some((name, address)), Some(sqlite)) = (database(), tool("sqlite3")) else { return };
+    const DEVICES: usize = 1_500;
+    let cli = Cli::new();
+    cli.ok(&format!("ca init root --subject CN=Root {CA}"));
+    cli.ok(&format!("ca add line --parent root --subject CN=Line {CA}"));
+    let rows: String = (0..DEVICES).map(|n| format!("gw-{n}\n")).collect();
+    cli.write("list.csv", format!("id\n{rows}"));
+    let issue =
+        format!("device issue --from list.csv --ca line --out out --key-type ec-p256 {CA_PW_FILE}");
+    let run = cli.command(&issue).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let run = run.expect("the program");
+    let recorded = "SELECT count(*) FROM certificate WHERE role = 'device'";
+    let former = || {
+        let said = sqlite.output(&[&cli.arg("pki/registry.sqlite"), recorded]);
+        String::from_utf8_lossy(&said.stdout).trim().to_owned()
+    };
+    while former() == "0" {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    cli.ok(&format!("registry migrate --to {address}"));
+    let ended = run.wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("was taken to {address}")), "{said}");
+    assert!(said.contains(&format!("registry = \"{address}\"")), "{said}");
+
+    let there = "SELECT count(*) FROM c8y_pki.certificate WHERE role = 'device'";
+    assert_eq!(psql(&name, there), former());
+    cli.ok(&issue);
+    assert_eq!(psql(&name, there), DEVICES.to_string());
+    assert_eq!(cli.run("registry check --json").expect(0).json()["good"], true);
 }

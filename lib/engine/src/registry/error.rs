@@ -120,7 +120,7 @@ pub enum RegistryError {
     Moved {
         /// Path of the file, or its address.
         path: String,
-        /// Where it is now.
+        /// Where it is now: an absolute path, or an address.
         to: String,
     },
     /// The file was moved away or replaced while it was open.
@@ -275,7 +275,13 @@ impl Failure for RegistryError {
             Self::Refused { .. } => "look at the user, the database and the password",
             Self::NotAllowed { .. } => "ask the owner of the database for that right",
             Self::NotEmpty(_) => "give another file or database",
-            Self::Moved { .. } => "name that place as the registry in pki.toml",
+            Self::Moved { to, .. } => {
+                let line = toml::Value::String(to.clone());
+                return Some(
+                    Hint::say(format!("pki.toml has to say registry = {line}"))
+                        .then("if it does so already, run the command again"),
+                );
+            }
             Self::NoSpace(_) => FREE_SPACE,
             Self::ReadOnly(_) => "is it mounted read-only, or another user's?",
             Self::TooOld { .. } => {

@@ -25,6 +25,7 @@ mod issue;
 mod keys;
 mod marks;
 mod migrations;
+mod moved;
 mod new_row;
 mod opening;
 mod orders;

@@ -11,6 +11,7 @@
 //! | [`Session::each`] | steps through the rows | a cursor, some hundred rows at a time |
 //! | [`Session::moment`] | a read transaction | repeatable read |
 //! | [`Work`], begun [`Turn::Alone`] | BEGIN IMMEDIATE | the log's head is locked first |
+//! | [`Work`], begun [`Turn::Last`] | the same | all who write are waited for, and wait |
 //! | [`Work`], begun [`Turn::Shared`] | the same | the log's head is locked last |
 //! | [`Work::append`] | reads the last row, hashes | the function `append` |
 //! | [`Work::record`] | INSERT row by row | COPY BINARY |
