@@ -404,3 +404,66 @@ fn what_is_recorded_while_a_registry_is_taken_away_is_in_the_new_one_or_refused(
         assert_eq!(folder.pki.registry().check().unwrap().findings, []);
     }
 }
+
+#[test]
+fn a_server_that_is_away_is_waited_for_in_each_thread_and_when_a_directory_is_opened() {
+    static TOLD: AtomicUsize = AtomicUsize::new(0);
+    let Some(mut cluster) = Cluster::start() else { return };
+    let address = cluster.address(&cluster.database());
+    let (folder, records) = records(&address, (0..3).map(|n| format!("gw-{n}")));
+    let around = Surroundings {
+        waiting: Some(|_, _| {
+            TOLD.fetch_add(1, Ordering::SeqCst);
+        }),
+        ..Surroundings::default()
+    };
+    let address = Address::parse_in(&address, &around).unwrap();
+    let mut registry = Registry::open_or_create_server(&address).unwrap();
+    registry.record("run", now(), &records).unwrap();
+    let dir = folder.close();
+    let pki = dir.path().join("pki");
+    cluster.kill();
+    std::thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(|| registry.live_devices(None).unwrap().len()));
+        let open = scope.spawn(|| Pki::open(&pki, now()).map(|_| ()));
+        let read = scope.spawn(|| Pki::open_to_read(&pki, now()).map(|_| ()));
+        std::thread::sleep(Duration::from_millis(500));
+        cluster.run(&[]);
+        assert_eq!(threads.map(|thread| thread.join().unwrap()), [3; 4]);
+        open.join().unwrap().unwrap();
+        read.join().unwrap().unwrap();
+    });
+    assert_eq!(TOLD.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn what_is_read_is_read_again_if_the_connection_is_lost() {
+    let Some(cluster) = shared() else { return };
+    let database = cluster.database();
+    let (_folder, records) = records(&cluster.address(&database), ["a".to_owned()].into_iter());
+    open(&cluster.address(&database)).record("run", now(), &records).unwrap();
+    let lost = |words, read: &dyn Fn(&Registry)| {
+        let dir = tempfile::tempdir().unwrap();
+        let seen = relay(cluster.socket_dir(), dir.path(), words, Lost::Answer);
+        let registry =
+            open(&format!("postgres:///{database}?host={}&user=owner", dir.path().display()));
+        read(&registry);
+        assert!(seen.load(Ordering::SeqCst) > 1, "{words} was not lost");
+    };
+    let check = |registry: &Registry| {
+        let checked = registry.check().unwrap();
+        assert_eq!((checked.findings, checked.certificates), (vec![], 2));
+    };
+    let visit = |registry: &Registry| {
+        let (mut seen, last) = (0, registry.last_sequence().unwrap());
+        let one = |_| -> Result<(), RegistryError> {
+            seen += 1;
+            Ok(())
+        };
+        registry.each_audit(0, one).unwrap();
+        assert_eq!(seen, last);
+    };
+    lost("FETCH FORWARD", &check);
+    lost("DECLARE", &visit);
+    lost("FETCH FORWARD", &visit);
+}

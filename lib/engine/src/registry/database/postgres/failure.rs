@@ -24,6 +24,12 @@ pub(super) fn is_lost(e: &postgres::Error) -> bool {
     }
 }
 
+/// Whether the next attempt to connect may succeed. A certificate that is refused is refused again.
+pub(super) fn may_come_back(e: &postgres::Error) -> bool {
+    let mut sources = std::iter::successors(e.source(), |e| (*e).source());
+    is_lost(e) && !sources.any(|e| tls_of(e).is_some())
+}
+
 /// An error of the system: nothing, or no longer anything, answers there.
 fn has_io(e: &postgres::Error) -> bool {
     let mut source = e.source();
