@@ -185,25 +185,37 @@ fn over_a_network_the_server_is_judged_as_psql_judges_it() {
     std::fs::copy(made.path("other/ca/root/cert.pem"), made.path("servers/other.pem"))
         .expect("copy");
 
-    // The exit code: 0, 2 where the server says no, 3 where there is no connection.
+    // The exit code: 0, 2 where the server says no or a file is missing, 3 where there is no connection.
     let cases = [
-        ("localhost", format!("sslmode=verify-full&sslrootcert={root}"), SECRET, 0),
-        ("127.0.0.1", format!("sslmode=verify-full&sslrootcert={root}"), SECRET, 3),
-        ("127.0.0.1", format!("sslmode=verify-ca&sslrootcert={root}"), SECRET, 0),
-        ("localhost", format!("sslmode=verify-full&sslrootcert={other}"), SECRET, 3),
-        ("localhost", format!("sslmode=require&sslrootcert={other}"), SECRET, 3),
-        ("localhost", "sslmode=require".to_owned(), SECRET, 0),
-        ("localhost", "sslmode=disable".to_owned(), SECRET, 2),
-        ("localhost", format!("sslmode=verify-full&sslrootcert={root}"), "wrong-1234", 2),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={root}"), SECRET, 0, None),
+        ("127.0.0.1", format!("sslmode=verify-full&sslrootcert={root}"), SECRET, 3, None),
+        ("127.0.0.1", format!("sslmode=verify-ca&sslrootcert={root}"), SECRET, 0, None),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={other}"), SECRET, 3, None),
+        ("localhost", format!("sslmode=require&sslrootcert={other}"), SECRET, 3, None),
+        ("localhost", "sslmode=require".to_owned(), SECRET, 0, None),
+        ("localhost", "sslmode=verify-full".to_owned(), SECRET, 2, None),
+        ("localhost", "sslmode=verify-ca".to_owned(), SECRET, 2, None),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={root}.not"), SECRET, 2, None),
+        ("localhost", "sslmode=disable".to_owned(), SECRET, 2, None),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={root}"), "wrong-1234", 2, None),
+        // With roots in ~/.postgresql/root.crt.
+        ("localhost", "sslmode=verify-full".to_owned(), SECRET, 0, Some(&root)),
+        ("localhost", "sslmode=verify-full".to_owned(), SECRET, 3, Some(&other)),
+        ("localhost", "sslmode=require".to_owned(), SECRET, 0, Some(&root)),
+        ("localhost", "sslmode=require".to_owned(), SECRET, 3, Some(&other)),
     ];
-    for (host, options, password, code) in cases {
+    for (host, options, password, code, in_home) in cases {
         let name = cluster.database();
         cluster.psql("postgres", &format!("ALTER DATABASE {name} OWNER TO pki")).expect("an owner");
         let address = format!("postgresql://pki@{host}:{port}/{name}?{options}");
         let wanted = code == 0;
-        assert_eq!(cluster.psql_connects(&address, password), wanted, "psql: {address}");
         let cli = Cli::new();
+        if let Some(roots) = in_home {
+            cli.write(".postgresql/root.crt", std::fs::read(roots).expect("roots"));
+        }
         let home = cli.path("").display().to_string();
+        let as_psql = cluster.psql_connects(&address, password, &cli.path(""));
+        assert_eq!(as_psql, wanted, "psql: {address}");
         let line = format!("ca init root --subject CN=Root --registry {address} {CA}");
         let said = cli.run_with(&line, &[("PGPASSWORD", password), ("HOME", &home)], b"");
         assert_eq!(said.code, code, "{address}: {said:?}");
@@ -215,44 +227,6 @@ fn over_a_network_the_server_is_judged_as_psql_judges_it() {
                     && !cli.text("pki/pki.toml").contains(SECRET)
             );
         }
-    }
-}
-
-/// pki.toml is the user's: only the place of the registry changes in it, however it is written.
-#[test]
-fn only_the_place_of_the_registry_changes_in_pki_toml() {
-    let Some(python) = tool("python3") else { return };
-    let cli = Cli::new();
-    cli.ok(&format!("ca init root --subject CN=Root {CA}"));
-    let spellings = [
-        "  \"registry\"='PLACE' # registry = \"elsewhere\"",
-        "'registry' =\t\"\"\"PLACE\"\"\"",
-        "registry=\"\\u0050LACE\" # ours",
-    ];
-    let mut place = "registry.sqlite".to_owned();
-    for (number, line) in spellings.iter().enumerate() {
-        let next = format!("next-{number}.sqlite");
-        // The first letter of the third is an escape.
-        let written = match line.contains("\\u0050LACE") {
-            true => {
-                line.replace("\\u0050LACE", &format!("\\u{:04x}{}", u32::from('n'), &place[1..]))
-            }
-            false => line.replace("PLACE", &place),
-        };
-        let toml =
-            |line: &str| format!("# Ours.\r\nversion = 1 # the form\n\n{line}\n\n# The end.");
-        cli.write("pki/pki.toml", toml(&written));
-        cli.ok(&format!("registry migrate --to {next}"));
-        let read = "import sys,tomllib; print(tomllib.load(open(sys.argv[1],'rb'))['registry'])";
-        let said = python.output(&["-c", read, &cli.arg("pki/pki.toml")]);
-        assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), next);
-        let (text, before) = (cli.text("pki/pki.toml"), toml(&written));
-        let (head, tail) = before.split_once(written.as_str()).expect("the line");
-        assert!(text.starts_with(head) && text.ends_with(tail), "{text}");
-        let comment = written.split_once(" #").map_or("", |(_, comment)| comment);
-        assert!(text.contains(comment), "{text}");
-        cli.ok("device list");
-        place = next;
     }
 }
 
@@ -291,4 +265,42 @@ fn a_run_beside_a_migration_loses_nothing() {
     cli.ok(&issue);
     assert_eq!(psql(&name, there), DEVICES.to_string());
     assert_eq!(cli.run("registry check --json").expect(0).json()["good"], true);
+}
+
+/// pki.toml is the user's: only the place of the registry changes in it, however it is written.
+#[test]
+fn only_the_place_of_the_registry_changes_in_pki_toml() {
+    let Some(python) = tool("python3") else { return };
+    let cli = Cli::new();
+    cli.ok(&format!("ca init root --subject CN=Root {CA}"));
+    let spellings = [
+        "  \"registry\"='PLACE' # registry = \"elsewhere\"",
+        "'registry' =\t\"\"\"PLACE\"\"\"",
+        "registry=\"\\u0050LACE\" # ours",
+    ];
+    let mut place = "registry.sqlite".to_owned();
+    for (number, line) in spellings.iter().enumerate() {
+        let next = format!("next-{number}.sqlite");
+        // The first letter of the third is an escape.
+        let written = match line.contains("\\u0050LACE") {
+            true => {
+                line.replace("\\u0050LACE", &format!("\\u{:04x}{}", u32::from('n'), &place[1..]))
+            }
+            false => line.replace("PLACE", &place),
+        };
+        let toml =
+            |line: &str| format!("# Ours.\r\nversion = 1 # the form\n\n{line}\n\n# The end.");
+        cli.write("pki/pki.toml", toml(&written));
+        cli.ok(&format!("registry migrate --to {next}"));
+        let read = "import sys,tomllib; print(tomllib.load(open(sys.argv[1],'rb'))['registry'])";
+        let said = python.output(&["-c", read, &cli.arg("pki/pki.toml")]);
+        assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), next);
+        let (text, before) = (cli.text("pki/pki.toml"), toml(&written));
+        let (head, tail) = before.split_once(written.as_str()).expect("the line");
+        assert!(text.starts_with(head) && text.ends_with(tail), "{text}");
+        let comment = written.split_once(" #").map_or("", |(_, comment)| comment);
+        assert!(text.contains(comment), "{text}");
+        cli.ok("device list");
+        place = next;
+    }
 }

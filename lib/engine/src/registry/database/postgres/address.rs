@@ -3,7 +3,8 @@
 //! Source: PostgreSQL's documentation, chapters "Database Connection Control Functions" (34.1), "Environment
 //! Variables" (34.15), "The Password File" (34.16) and "SSL Support" (34.19). What differs here: over TCP the default
 //! of `sslmode` is `verify-full`, and `allow` and `prefer`, which let plaintext through, are refused; a password in
-//! the URL is refused, since the URL stands in a file that others may read.
+//! the URL is refused, since the URL stands in a file that others may read; `sslrootcert` has to name a file that is there
+//! in each mode, and means the operating system's certificates as `system` in every version.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -313,6 +314,16 @@ mod tests {
     }
 
     #[test]
+    fn the_certificates_of_the_system_count_only_with_a_name() {
+        assert!(parse("postgres://u@db/p?sslrootcert=system").unwrap().trust.is_some());
+        for mode in ["require", "verify-ca"] {
+            let url = format!("postgres://u@db/p?sslmode={mode}&sslrootcert=system");
+            let error = parse(&url).unwrap_err();
+            assert!(matches!(error, AddressError::SystemRoots { .. }), "{error}");
+        }
+    }
+
+    #[test]
     fn no_password_in_an_address_and_none_in_what_is_shown() {
         let error = parse("postgres://station:geheim@db/plant").unwrap_err();
         assert!(matches!(error, AddressError::PasswordInUrl(_)));
@@ -334,7 +345,8 @@ mod tests {
         }
         assert!(parse("postgres://u@db/p?sslmode=disable").unwrap().trust.is_none());
         assert!(parse("postgres://u@db/p?sslmode=require").unwrap().trust.is_some());
-        assert!(parse("postgres://u@db/p").unwrap().trust.is_some());
+        let error = parse("postgres://u@db/p").unwrap_err();
+        assert!(matches!(error, AddressError::NoRoots { mode: "verify-full", .. }), "{error}");
         assert!(parse("postgres:///p?host=/run/x").unwrap().trust.is_none());
     }
 
