@@ -304,3 +304,61 @@ fn only_the_place_of_the_registry_changes_in_pki_toml() {
         place = next;
     }
 }
+
+/// However a password gets into an address, it is told nowhere.
+#[test]
+fn a_password_in_an_address_is_told_nowhere() {
+    let addresses = [
+        "postgres://u:geheim@db/p",
+        "postgres://u:ge%68eim@db/p",
+        "postgres://db/p?password=geheim",
+        "postgres://db/p?sslmode=require&%70assword=geheim",
+        "postgres://db/p?sslpassword=geheim",
+        "postgres://db/p?password%3Dgeheim",
+        "postgres://db/p?geheim",
+        "postgres://u:x/geheim@db/p",
+        "postgres://u:x?geheim@db/p",
+        "postgres://u:x@geheim@db/p",
+        "postgres://u:geheim",
+        "postgres://u:geheim@db:x/p",
+        "Postgres://u:geheim@db/p",
+        "postgre://u:geheim@db/p",
+        "host=db password=geheim",
+        "postgres://u:geheim@db/p\" # not closed",
+    ];
+    let made = Cli::new();
+    made.ok(&format!("ca init root --subject CN=Root {CA}"));
+    let toml = made.text("pki/pki.toml");
+    let init = format!("--pki new ca init root --subject CN=Root {CA} --registry");
+    let variable = [("PGSSLMODE", "disable")];
+    for address in addresses {
+        for options in ["", "-vv ", "--json "] {
+            let as_option = |line: &str| {
+                let mut command = made.command(&format!("{options}{line}"));
+                command.arg(address.replace('"', "")).envs(variable);
+                command.stdin(Stdio::null()).output().expect("the program")
+            };
+            let mut said = vec![as_option(&init), as_option("registry migrate --to")];
+            made.write("pki/pki.toml", toml.replace("registry.sqlite", address));
+            for line in ["device list", "status", "ca list"] {
+                said.push(made.command(&format!("{options}{line}")).output().expect("the program"));
+            }
+            let again = format!("{options}ca init other --subject CN=Other {CA} --registry");
+            let mut other = made.command(&again);
+            said.push(other.arg("postgres://db/other").output().expect("the program"));
+            made.write("pki/pki.toml", &toml);
+            for said in said {
+                assert_ne!(said.status.code(), Some(0), "{address}: {said:?}");
+                for text in [&said.stdout, &said.stderr] {
+                    let text = String::from_utf8_lossy(text).into_owned();
+                    assert!(
+                        !text.contains("geheim") && !text.contains("ge%68eim"),
+                        "{address}: {text}"
+                    );
+                }
+            }
+        }
+    }
+    let made: Vec<String> = made.names("pki");
+    assert!(made.iter().all(|name| !name.contains("geheim")), "{made:?}");
+}

@@ -8,6 +8,7 @@ use super::{AuthorityError, Pki, Result, check_name};
 use crate::cert::LongestChain;
 use crate::failure::Underlying;
 use crate::files::{self, Access, Existing, Lock};
+use crate::registry::is_file;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,7 +75,7 @@ pub(super) fn read_policies(
 /// The name of the registry's file in a PKI directory; none if it is in a database.
 pub(crate) fn registry_file(dir: &Path) -> Result<Option<String>> {
     let place = read_config(&dir.join("pki.toml"))?.registry;
-    Ok((!place.contains("://")).then_some(place))
+    Ok(is_file(&place).then_some(place))
 }
 
 /// What pki.toml at this path holds, with another place of the registry. All else stays as its owner has written it.
