@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use c8y_pki_core::crl::Reason;
-use c8y_pki_core::failure::Failure as _;
+use c8y_pki_core::failure::{Failure as _, Fault};
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::registry::{Address, NewRecord, Registry, RegistryError, Surroundings};
 
@@ -466,4 +466,39 @@ fn what_is_read_is_read_again_if_the_connection_is_lost() {
     lost("FETCH FORWARD", &check);
     lost("DECLARE", &visit);
     lost("FETCH FORWARD", &visit);
+}
+
+/// What a server says is told in words that fit a server, and not a file of this machine.
+#[test]
+fn what_hinders_a_server_is_told_of_the_server() {
+    let Some(cluster) = shared() else { return };
+    let database = cluster.database();
+    let mut registry = open(&cluster.address(&database));
+    let raise = "SET search_path = c8y_pki;
+        CREATE FUNCTION hinder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            RAISE EXCEPTION 'hindered' USING ERRCODE = current_setting('c8y.code'); END $$;
+        CREATE TRIGGER hinder BEFORE INSERT ON chunk EXECUTE FUNCTION hinder()";
+    cluster.psql_as("owner", &database, raise).expect("a trigger");
+    for (code, words) in [
+        ("53100", "no space is left on the disk of its server"),
+        ("25006", "its server takes no changes"),
+        ("55P03", "another process has been changing it for too long"),
+    ] {
+        let set = format!("ALTER DATABASE {database} SET c8y.code = '{code}'");
+        cluster.psql_as("owner", &database, &set).expect("a setting");
+        let mut anew = open(&cluster.address(&database));
+        let error = anew.next_crl_number("root", &[], 1, now()).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        let hint = error.hint().unwrap().to_string();
+        assert!(!hint.contains("mounted") && !hint.contains("file"), "{hint}");
+        assert_eq!(error.fault(), Fault::Environment);
+    }
+    // One that really takes none.
+    cluster.psql_as("owner", &database, "DROP FUNCTION c8y_pki.hinder CASCADE").expect("none");
+    let set = format!("ALTER DATABASE {database} SET default_transaction_read_only = on");
+    cluster.psql_as("owner", &database, &set).expect("a setting");
+    let mut anew = open(&cluster.address(&database));
+    let error = anew.next_crl_number("root", &[], 1, now()).unwrap_err();
+    assert!(matches!(error, RegistryError::ReadOnlyThere(_)), "{error}");
+    assert_eq!(registry.next_crl_number("root", &[], 1, now()).unwrap(), 1);
 }

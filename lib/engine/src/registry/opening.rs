@@ -41,7 +41,11 @@ impl Registry {
             };
             match opened {
                 // Another way may do.
-                Err(e @ (RegistryError::Database { .. } | RegistryError::ReadOnly(_))) => last = e,
+                Err(
+                    e @ (RegistryError::Database { .. }
+                    | RegistryError::Busy(_)
+                    | RegistryError::ReadOnly(_)),
+                ) => last = e,
                 done => return done,
             }
         }

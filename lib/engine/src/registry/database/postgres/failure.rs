@@ -64,8 +64,9 @@ pub(super) fn error(name: &Path, e: postgres::Error) -> RegistryError {
         {
             RegistryError::Conflict
         }
-        () if is(&[&SqlState::DISK_FULL]) => RegistryError::NoSpace(path),
-        () if is(&[&SqlState::READ_ONLY_SQL_TRANSACTION]) => RegistryError::ReadOnly(path),
+        () if is(&[&SqlState::DISK_FULL]) => RegistryError::NoSpaceThere(path),
+        () if is(&[&SqlState::READ_ONLY_SQL_TRANSACTION]) => RegistryError::ReadOnlyThere(path),
+        () if is(&[&SqlState::LOCK_NOT_AVAILABLE]) => RegistryError::Busy(path),
         () if is(&[&SqlState::INSUFFICIENT_PRIVILEGE]) => {
             RegistryError::NotAllowed { path, reason }
         }
