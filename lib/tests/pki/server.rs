@@ -20,7 +20,7 @@ use std::time::Duration;
 use c8y_pki_core::crl::Reason;
 use c8y_pki_core::failure::{Failure as _, Fault};
 use c8y_pki_engine::pki::Pki;
-use c8y_pki_engine::registry::{Address, NewRecord, Registry, RegistryError, Surroundings};
+use c8y_pki_engine::registry::{Address, NewRecord, ROLES, Registry, RegistryError, Surroundings};
 
 use self::postgres::Cluster;
 use crate::folder::{Folder, now, password};
@@ -134,8 +134,7 @@ fn a_station_adds_and_ends_and_an_auditor_reads_and_neither_changes_what_is_ther
     let database = cluster.database();
     let address = cluster.address(&database);
     let (_folder, records) = records(&address, ["a", "b"].map(str::to_owned).into_iter());
-    let roles = include_str!("../../engine/src/registry/database/postgres/roles.sql");
-    cluster.psql_as("owner", &database, roles).expect("roles");
+    cluster.psql_as("owner", &database, ROLES).expect("roles");
     let users = format!(
         "CREATE ROLE station_{database} LOGIN IN ROLE c8y_pki_station;
          CREATE ROLE auditor_{database} LOGIN IN ROLE c8y_pki_auditor"
@@ -160,6 +159,8 @@ fn a_station_adds_and_ends_and_an_auditor_reads_and_neither_changes_what_is_ther
         "TRUNCATE certificate_row",
         "INSERT INTO audit (sequence, at, action, detail, hash, previous) VALUES (99, 1, 'x', '{}', '', '')",
         "UPDATE audit SET detail = '{}'",
+        "SELECT append(1, 'move', '{\"to\":\"elsewhere\"}', NULL)",
+        "LOCK TABLE chunk IN SHARE ROW EXCLUSIVE MODE",
         "DELETE FROM audit",
         "UPDATE head SET sequence = 0",
         "DELETE FROM chunk",

@@ -362,3 +362,52 @@ fn a_password_in_an_address_is_told_nowhere() {
     let made: Vec<String> = made.names("pki");
     assert!(made.iter().all(|name| !name.contains("geheim")), "{made:?}");
 }
+
+/// The statements that are printed let a station work and an auditor read, and neither do more.
+#[test]
+fn a_station_and_an_auditor_do_what_their_roles_say() {
+    let Some((name, address)) = database() else { return };
+    let cli = on_server(&address);
+    let roles = cli.ok("registry roles");
+    let users = format!(
+        "CREATE ROLE station_{name} LOGIN IN ROLE c8y_pki_station;
+         CREATE ROLE auditor_{name} LOGIN IN ROLE c8y_pki_auditor"
+    );
+    // A second time changes nothing.
+    for sql in [&roles, &roles, &users] {
+        psql(&name, sql);
+    }
+    let toml = cli.text("pki/pki.toml");
+    let work_as = |user: &str| {
+        let user = format!("user={user}_{name}");
+        cli.write("pki/pki.toml", toml.replace("user=owner", &user));
+    };
+    let issue =
+        |id: &str| format!("device issue {id} --ca line --out out --key-type ec-p256 {CA_PW_FILE}");
+    work_as("station");
+    cli.ok(&issue("gw-1"));
+    cli.ok(&format!("device renew gw-1 --out out {CA_PW_FILE}"));
+    cli.ok("device revoke gw-1 --reason keyCompromise --yes");
+    cli.ok("ca crl line --ca-password-file pw --out line.crl");
+    assert_eq!(cli.run("registry check --json").expect(0).json()["good"], true);
+    cli.ok(&format!("ca add other --parent root --subject CN=Other {CA}"));
+    cli.write("list.csv", "id\ngw-9\n");
+    for line in [
+        "registry migrate --to away.sqlite",
+        "order create acme --from list.csv --ca line",
+        "ca rename line line-7",
+    ] {
+        let said = cli.fails(2, line);
+        assert!(said.contains("may not do that"), "{line}: {said}");
+    }
+
+    work_as("auditor");
+    assert_eq!(cli.run("registry check --json").expect(0).json()["certificates"], 5);
+    let said = cli.fails(2, &issue("gw-2"));
+    assert!(said.contains("may not do that"), "{said}");
+    let count = "SELECT count(*) FROM c8y_pki.certificate WHERE role = 'device'";
+    assert_eq!(psql(&name, count), "2");
+
+    work_as("station");
+    cli.ok(&issue("gw-3"));
+}

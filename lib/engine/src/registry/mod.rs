@@ -61,6 +61,6 @@ pub use rollback::{FoundRevocation, Takeover};
 pub use transfer::Transferred;
 
 #[cfg(feature = "postgres")]
-pub use self::database::postgres::{Address, AddressError, Surroundings};
+pub use self::database::postgres::{Address, AddressError, ROLES, Surroundings};
 
 type Result<T> = std::result::Result<T, RegistryError>;
