@@ -131,16 +131,16 @@ impl Cluster {
         self.port
     }
 
-    /// Whether psql reaches a database by a connection string, with a password.
+    /// Whether psql reaches a database by a connection string, with a password and what is in the user's directory.
     ///
     /// # Panics
     ///
     /// When there is no psql.
-    pub fn psql_connects(&self, to: &str, password: &str) -> bool {
+    pub fn psql_connects(&self, to: &str, password: &str, home: &Path) -> bool {
         let said = Command::new(self.programs.join("psql"))
             .args(["-X", "-w", "-c", "SELECT 1", to])
             .env("PGPASSWORD", password)
-            .env("HOME", self.dir.path())
+            .env("HOME", home)
             .output();
         said.expect("psql").status.success()
     }

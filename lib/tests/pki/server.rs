@@ -18,7 +18,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use c8y_pki_core::crl::Reason;
-use c8y_pki_engine::registry::{Address, NewRecord, Registry, RegistryError, Surroundings};
+use c8y_pki_core::failure::{Failure as _, Fault};
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::registry::{Address, NewRecord, ROLES, Registry, RegistryError, Surroundings};
 
 use self::postgres::Cluster;
 use crate::folder::{Folder, now, password};
@@ -132,8 +134,7 @@ fn a_station_adds_and_ends_and_an_auditor_reads_and_neither_changes_what_is_ther
     let database = cluster.database();
     let address = cluster.address(&database);
     let (_folder, records) = records(&address, ["a", "b"].map(str::to_owned).into_iter());
-    let roles = include_str!("../../engine/src/registry/database/postgres/roles.sql");
-    cluster.psql_as("owner", &database, roles).expect("roles");
+    cluster.psql_as("owner", &database, ROLES).expect("roles");
     let users = format!(
         "CREATE ROLE station_{database} LOGIN IN ROLE c8y_pki_station;
          CREATE ROLE auditor_{database} LOGIN IN ROLE c8y_pki_auditor"
@@ -158,6 +159,8 @@ fn a_station_adds_and_ends_and_an_auditor_reads_and_neither_changes_what_is_ther
         "TRUNCATE certificate_row",
         "INSERT INTO audit (sequence, at, action, detail, hash, previous) VALUES (99, 1, 'x', '{}', '', '')",
         "UPDATE audit SET detail = '{}'",
+        "SELECT append(1, 'move', '{\"to\":\"elsewhere\"}', NULL)",
+        "LOCK TABLE chunk IN SHARE ROW EXCLUSIVE MODE",
         "DELETE FROM audit",
         "UPDATE head SET sequence = 0",
         "DELETE FROM chunk",
@@ -184,7 +187,7 @@ fn a_station_adds_and_ends_and_an_auditor_reads_and_neither_changes_what_is_ther
     assert!(matches!(error, RegistryError::NotAllowed { .. }), "{error}");
 }
 
-/// What a relay does with the first COMMIT that it sees.
+/// What a relay does with the first message that it is to lose.
 #[derive(Clone, Copy, PartialEq)]
 enum Lost {
     /// It does not arrive.
@@ -193,8 +196,10 @@ enum Lost {
     Answer,
 }
 
-/// A socket before the server's that loses one COMMIT; how often it did.
-fn relay(server: &Path, dir: &Path, lost: Lost) -> Arc<AtomicUsize> {
+const COMMIT: &str = "COMMIT;";
+
+/// A socket before the server's that loses the first message with these words; how many of them it has seen.
+fn relay(server: &Path, dir: &Path, words: &'static str, lost: Lost) -> Arc<AtomicUsize> {
     let count = Arc::new(AtomicUsize::new(0));
     let listener = UnixListener::bind(dir.join(".s.PGSQL.5432")).unwrap();
     let (server, seen) = (server.join(".s.PGSQL.5432"), Arc::clone(&count));
@@ -207,8 +212,9 @@ fn relay(server: &Path, dir: &Path, lost: Lost) -> Arc<AtomicUsize> {
             std::thread::spawn(move || {
                 let (mut client, mut server, mut bytes) = (client, server, [0; 65_536]);
                 while let Ok(length @ 1..) = client.read(&mut bytes) {
-                    let is_commit = bytes[..length].windows(7).any(|text| text == b"COMMIT;");
-                    if is_commit && seen.fetch_add(1, Ordering::SeqCst) == 0 {
+                    let mut parts = bytes[..length].windows(words.len());
+                    let is_it = parts.any(|text| text == words.as_bytes());
+                    if is_it && seen.fetch_add(1, Ordering::SeqCst) == 0 {
                         client.shutdown(std::net::Shutdown::Both).unwrap();
                         if lost == Lost::Answer {
                             server.write_all(&bytes[..length]).unwrap();
@@ -233,7 +239,7 @@ fn a_commit_whose_answer_is_lost_is_done_once_and_one_that_is_lost_is_done_again
         let (_folder, records) =
             records(&cluster.address(&database), (0..3).map(|n| format!("gw-{n}")));
         let dir = tempfile::tempdir().unwrap();
-        let seen = relay(cluster.socket_dir(), dir.path(), lost);
+        let seen = relay(cluster.socket_dir(), dir.path(), COMMIT, lost);
         let through = format!("postgres:///{database}?host={}&user=owner", dir.path().display());
         let mut registry = open(&through);
         let before = registry.last_sequence().unwrap();
@@ -247,7 +253,7 @@ fn a_commit_whose_answer_is_lost_is_done_once_and_one_that_is_lost_is_done_again
     let database = cluster.database();
     drop(open(&cluster.address(&database)));
     let dir = tempfile::tempdir().unwrap();
-    relay(cluster.socket_dir(), dir.path(), Lost::Request);
+    relay(cluster.socket_dir(), dir.path(), COMMIT, Lost::Request);
     let mut registry =
         open(&format!("postgres:///{database}?host={}&user=owner", dir.path().display()));
     let error = registry.next_crl_number("root", &[], 1, now()).unwrap_err();
@@ -297,4 +303,203 @@ fn a_change_in_a_transaction_that_has_failed_is_not_taken_for_done() {
     assert_eq!(registry.last_sequence().unwrap(), before);
     registry.record("run", now(), &records[..1]).unwrap();
     assert_eq!(registry.live_devices(None).unwrap().len(), 1);
+}
+
+/// A directory with a root, whose registry is in a file or in a database; and devices that the root has signed.
+fn folder(registry: Option<&str>, devices: usize) -> (Folder, Vec<NewRecord>) {
+    let mut folder = registry.map_or_else(Folder::new, Folder::on);
+    folder.root("root", None).unwrap();
+    let key = folder.pki.ca("root").unwrap().unlock(&password()).unwrap();
+    let records = (0..devices).map(|n| device_by(&folder, &key, &format!("gw-{n}"), None));
+    let records = records.collect();
+    (folder, records)
+}
+
+/// From where to where a registry can be taken, each with new databases.
+fn ways(cluster: &Cluster) -> [(Option<String>, String); 3] {
+    let database = || cluster.address(&cluster.database());
+    let file = "registry-2.sqlite".to_owned();
+    [(None, database()), (Some(database()), database()), (Some(database()), file)]
+}
+
+#[test]
+fn a_registry_that_was_taken_away_is_closed_for_who_has_it_open() {
+    let Some(cluster) = shared() else { return };
+    for (from, to) in ways(cluster) {
+        let (mut folder, records) = folder(from.as_deref(), 2);
+        let mut open_before = Pki::open(folder.pki.dir(), now()).unwrap();
+        open_before.registry_mut().record("run", now(), &records[..1]).unwrap();
+        folder.pki.move_registry(&to, now()).unwrap();
+        let place = match to.starts_with("postgres") {
+            true => to,
+            false => std::path::absolute(folder.pki.dir().join(to)).unwrap().display().to_string(),
+        };
+        let former = open_before.registry_mut();
+        let last = former.last_sequence().unwrap();
+        let mark = c8y_pki_engine::files::Mark { path: "/a".into(), length: 1, tail: [0; 32] };
+        let refused = [
+            former.record("run", now(), &records[1..]),
+            former.next_crl_number("root", &[], 1, now()).map(|_| ()),
+            former.remember_mark(&mark),
+            former.forget_mark(&mark.path),
+        ];
+        for refused in refused {
+            let Err(error @ RegistryError::Moved { .. }) = refused else { panic!("{refused:?}") };
+            assert!(error.to_string().contains(&place), "{error}");
+            let hint = error.hint().unwrap().to_string();
+            assert!(hint.contains(&format!("registry = \"{place}\"")), "{hint}");
+        }
+        assert_eq!(former.last_sequence().unwrap(), last);
+        if let Some(from) = from {
+            let there =
+                "SELECT count(*), (SELECT action FROM c8y_pki.audit ORDER BY sequence DESC LIMIT 1)
+                FROM c8y_pki.certificate";
+            let name = database(Path::new(&from));
+            assert_eq!(cluster.psql(&name, there).as_deref(), Some("2|move"));
+        }
+        assert_eq!(folder.pki.registry().live_devices(None).unwrap().len(), 1);
+        folder.pki.registry_mut().record("run", now(), &records[1..]).unwrap();
+    }
+}
+
+#[test]
+fn what_is_recorded_while_a_registry_is_taken_away_is_in_the_new_one_or_refused() {
+    let Some(cluster) = shared() else { return };
+    for (from, to) in ways(cluster) {
+        let (mut folder, records) = folder(from.as_deref(), 600);
+        let recorded = AtomicUsize::new(0);
+        let dir = folder.pki.dir().to_owned();
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = records
+                .chunks(300)
+                .map(|half| {
+                    let (recorded, mut pki) = (&recorded, Pki::open(&dir, now()).unwrap());
+                    scope.spawn(move || {
+                        for record in half {
+                            match pki.registry_mut().record(
+                                "run",
+                                now(),
+                                std::slice::from_ref(record),
+                            ) {
+                                Ok(()) => recorded.fetch_add(1, Ordering::SeqCst),
+                                Err(RegistryError::Moved { .. }) => return true,
+                                Err(e) => panic!("{e}"),
+                            };
+                            // SQLite's lock is not fair: who waits for it needs a pause.
+                            std::thread::sleep(Duration::from_millis(5));
+                        }
+                        false
+                    })
+                })
+                .collect();
+            while recorded.load(Ordering::SeqCst) < 20 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            folder.pki.move_registry(&to, now()).unwrap();
+            for writer in writers {
+                assert!(writer.join().unwrap(), "a writer was not refused");
+            }
+        });
+        let live = folder.pki.registry().live_devices(None).unwrap().len();
+        assert_eq!(live, recorded.into_inner());
+        assert_eq!(folder.pki.registry().check().unwrap().findings, []);
+    }
+}
+
+#[test]
+fn a_server_that_is_away_is_waited_for_in_each_thread_and_when_a_directory_is_opened() {
+    static TOLD: AtomicUsize = AtomicUsize::new(0);
+    let Some(mut cluster) = Cluster::start() else { return };
+    let address = cluster.address(&cluster.database());
+    let (folder, records) = records(&address, (0..3).map(|n| format!("gw-{n}")));
+    let around = Surroundings {
+        waiting: Some(|_, _| {
+            TOLD.fetch_add(1, Ordering::SeqCst);
+        }),
+        ..Surroundings::default()
+    };
+    let address = Address::parse_in(&address, &around).unwrap();
+    let mut registry = Registry::open_or_create_server(&address).unwrap();
+    registry.record("run", now(), &records).unwrap();
+    let dir = folder.close();
+    let pki = dir.path().join("pki");
+    cluster.kill();
+    std::thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(|| registry.live_devices(None).unwrap().len()));
+        let open = scope.spawn(|| Pki::open(&pki, now()).map(|_| ()));
+        let read = scope.spawn(|| Pki::open_to_read(&pki, now()).map(|_| ()));
+        std::thread::sleep(Duration::from_millis(500));
+        cluster.run(&[]);
+        assert_eq!(threads.map(|thread| thread.join().unwrap()), [3; 4]);
+        open.join().unwrap().unwrap();
+        read.join().unwrap().unwrap();
+    });
+    assert_eq!(TOLD.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn what_is_read_is_read_again_if_the_connection_is_lost() {
+    let Some(cluster) = shared() else { return };
+    let database = cluster.database();
+    let (_folder, records) = records(&cluster.address(&database), ["a".to_owned()].into_iter());
+    open(&cluster.address(&database)).record("run", now(), &records).unwrap();
+    let lost = |words, read: &dyn Fn(&Registry)| {
+        let dir = tempfile::tempdir().unwrap();
+        let seen = relay(cluster.socket_dir(), dir.path(), words, Lost::Answer);
+        let registry =
+            open(&format!("postgres:///{database}?host={}&user=owner", dir.path().display()));
+        read(&registry);
+        assert!(seen.load(Ordering::SeqCst) > 1, "{words} was not lost");
+    };
+    let check = |registry: &Registry| {
+        let checked = registry.check().unwrap();
+        assert_eq!((checked.findings, checked.certificates), (vec![], 2));
+    };
+    let visit = |registry: &Registry| {
+        let (mut seen, last) = (0, registry.last_sequence().unwrap());
+        let one = |_| -> Result<(), RegistryError> {
+            seen += 1;
+            Ok(())
+        };
+        registry.each_audit(0, one).unwrap();
+        assert_eq!(seen, last);
+    };
+    lost("FETCH FORWARD", &check);
+    lost("DECLARE", &visit);
+    lost("FETCH FORWARD", &visit);
+}
+
+/// What a server says is told in words that fit a server, and not a file of this machine.
+#[test]
+fn what_hinders_a_server_is_told_of_the_server() {
+    let Some(cluster) = shared() else { return };
+    let database = cluster.database();
+    let mut registry = open(&cluster.address(&database));
+    let raise = "SET search_path = c8y_pki;
+        CREATE FUNCTION hinder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            RAISE EXCEPTION 'hindered' USING ERRCODE = current_setting('c8y.code'); END $$;
+        CREATE TRIGGER hinder BEFORE INSERT ON chunk EXECUTE FUNCTION hinder()";
+    cluster.psql_as("owner", &database, raise).expect("a trigger");
+    for (code, words) in [
+        ("53100", "no space is left on the disk of its server"),
+        ("25006", "its server takes no changes"),
+        ("55P03", "another process has been changing it for too long"),
+    ] {
+        let set = format!("ALTER DATABASE {database} SET c8y.code = '{code}'");
+        cluster.psql_as("owner", &database, &set).expect("a setting");
+        let mut anew = open(&cluster.address(&database));
+        let error = anew.next_crl_number("root", &[], 1, now()).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        let hint = error.hint().unwrap().to_string();
+        assert!(!hint.contains("mounted") && !hint.contains("file"), "{hint}");
+        assert_eq!(error.fault(), Fault::Environment);
+    }
+    // One that really takes none.
+    cluster.psql_as("owner", &database, "DROP FUNCTION c8y_pki.hinder CASCADE").expect("none");
+    let set = format!("ALTER DATABASE {database} SET default_transaction_read_only = on");
+    cluster.psql_as("owner", &database, &set).expect("a setting");
+    let mut anew = open(&cluster.address(&database));
+    let error = anew.next_crl_number("root", &[], 1, now()).unwrap_err();
+    assert!(matches!(error, RegistryError::ReadOnlyThere(_)), "{error}");
+    assert_eq!(registry.next_crl_number("root", &[], 1, now()).unwrap(), 1);
 }

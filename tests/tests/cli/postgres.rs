@@ -1,5 +1,6 @@
 //! The registry in a PostgreSQL database: the main job through the command line, with psql and Python as judges.
 
+use std::process::Stdio;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use c8y_pki_tests::cli::Cli;
@@ -184,25 +185,37 @@ fn over_a_network_the_server_is_judged_as_psql_judges_it() {
     std::fs::copy(made.path("other/ca/root/cert.pem"), made.path("servers/other.pem"))
         .expect("copy");
 
-    // The exit code: 0, 2 where the server says no, 3 where there is no connection.
+    // The exit code: 0, 2 where the server says no or a file is missing, 3 where there is no connection.
     let cases = [
-        ("localhost", format!("sslmode=verify-full&sslrootcert={root}"), SECRET, 0),
-        ("127.0.0.1", format!("sslmode=verify-full&sslrootcert={root}"), SECRET, 3),
-        ("127.0.0.1", format!("sslmode=verify-ca&sslrootcert={root}"), SECRET, 0),
-        ("localhost", format!("sslmode=verify-full&sslrootcert={other}"), SECRET, 3),
-        ("localhost", format!("sslmode=require&sslrootcert={other}"), SECRET, 3),
-        ("localhost", "sslmode=require".to_owned(), SECRET, 0),
-        ("localhost", "sslmode=disable".to_owned(), SECRET, 2),
-        ("localhost", format!("sslmode=verify-full&sslrootcert={root}"), "wrong-1234", 2),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={root}"), SECRET, 0, None),
+        ("127.0.0.1", format!("sslmode=verify-full&sslrootcert={root}"), SECRET, 3, None),
+        ("127.0.0.1", format!("sslmode=verify-ca&sslrootcert={root}"), SECRET, 0, None),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={other}"), SECRET, 3, None),
+        ("localhost", format!("sslmode=require&sslrootcert={other}"), SECRET, 3, None),
+        ("localhost", "sslmode=require".to_owned(), SECRET, 0, None),
+        ("localhost", "sslmode=verify-full".to_owned(), SECRET, 2, None),
+        ("localhost", "sslmode=verify-ca".to_owned(), SECRET, 2, None),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={root}.not"), SECRET, 2, None),
+        ("localhost", "sslmode=disable".to_owned(), SECRET, 2, None),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={root}"), "wrong-1234", 2, None),
+        // With roots in ~/.postgresql/root.crt.
+        ("localhost", "sslmode=verify-full".to_owned(), SECRET, 0, Some(&root)),
+        ("localhost", "sslmode=verify-full".to_owned(), SECRET, 3, Some(&other)),
+        ("localhost", "sslmode=require".to_owned(), SECRET, 0, Some(&root)),
+        ("localhost", "sslmode=require".to_owned(), SECRET, 3, Some(&other)),
     ];
-    for (host, options, password, code) in cases {
+    for (host, options, password, code, in_home) in cases {
         let name = cluster.database();
         cluster.psql("postgres", &format!("ALTER DATABASE {name} OWNER TO pki")).expect("an owner");
         let address = format!("postgresql://pki@{host}:{port}/{name}?{options}");
         let wanted = code == 0;
-        assert_eq!(cluster.psql_connects(&address, password), wanted, "psql: {address}");
         let cli = Cli::new();
+        if let Some(roots) = in_home {
+            cli.write(".postgresql/root.crt", std::fs::read(roots).expect("roots"));
+        }
         let home = cli.path("").display().to_string();
+        let as_psql = cluster.psql_connects(&address, password, &cli.path(""));
+        assert_eq!(as_psql, wanted, "psql: {address}");
         let line = format!("ca init root --subject CN=Root --registry {address} {CA}");
         let said = cli.run_with(&line, &[("PGPASSWORD", password), ("HOME", &home)], b"");
         assert_eq!(said.code, code, "{address}: {said:?}");
@@ -215,4 +228,186 @@ fn over_a_network_the_server_is_judged_as_psql_judges_it() {
             );
         }
     }
+}
+
+/// A run that goes on while another process takes the registry away ends with the way to it, and the same command makes
+/// the rest there.
+#[test]
+fn a_run_beside_a_migration_loses_nothing() {
+    let (Some((name, address)), Some(sqlite)) = (database(), tool("sqlite3")) else { return };
+    const DEVICES: usize = 1_500;
+    let cli = Cli::new();
+    cli.ok(&format!("ca init root --subject CN=Root {CA}"));
+    cli.ok(&format!("ca add line --parent root --subject CN=Line {CA}"));
+    let rows: String = (0..DEVICES).map(|n| format!("gw-{n}\n")).collect();
+    cli.write("list.csv", format!("id\n{rows}"));
+    let issue =
+        format!("device issue --from list.csv --ca line --out out --key-type ec-p256 {CA_PW_FILE}");
+    let run = cli.command(&issue).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let run = run.expect("the program");
+    let recorded = "SELECT count(*) FROM certificate WHERE role = 'device'";
+    let former = || {
+        let said = sqlite.output(&[&cli.arg("pki/registry.sqlite"), recorded]);
+        String::from_utf8_lossy(&said.stdout).trim().to_owned()
+    };
+    while former() == "0" {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    cli.ok(&format!("registry migrate --to {address}"));
+    let ended = run.wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("was taken to {address}")), "{said}");
+    assert!(said.contains(&format!("registry = \"{address}\"")), "{said}");
+
+    let there = "SELECT count(*) FROM c8y_pki.certificate WHERE role = 'device'";
+    assert_eq!(psql(&name, there), former());
+    cli.ok(&issue);
+    assert_eq!(psql(&name, there), DEVICES.to_string());
+    assert_eq!(cli.run("registry check --json").expect(0).json()["good"], true);
+}
+
+/// pki.toml is the user's: only the place of the registry changes in it, however it is written.
+#[test]
+fn only_the_place_of_the_registry_changes_in_pki_toml() {
+    let Some(python) = tool("python3") else { return };
+    let cli = Cli::new();
+    cli.ok(&format!("ca init root --subject CN=Root {CA}"));
+    let spellings = [
+        "  \"registry\"='PLACE' # registry = \"elsewhere\"",
+        "'registry' =\t\"\"\"PLACE\"\"\"",
+        "registry=\"\\u0050LACE\" # ours",
+    ];
+    let mut place = "registry.sqlite".to_owned();
+    for (number, line) in spellings.iter().enumerate() {
+        let next = format!("next-{number}.sqlite");
+        // The first letter of the third is an escape.
+        let written = match line.contains("\\u0050LACE") {
+            true => {
+                line.replace("\\u0050LACE", &format!("\\u{:04x}{}", u32::from('n'), &place[1..]))
+            }
+            false => line.replace("PLACE", &place),
+        };
+        let toml =
+            |line: &str| format!("# Ours.\r\nversion = 1 # the form\n\n{line}\n\n# The end.");
+        cli.write("pki/pki.toml", toml(&written));
+        cli.ok(&format!("registry migrate --to {next}"));
+        let read = "import sys,tomllib; print(tomllib.load(open(sys.argv[1],'rb'))['registry'])";
+        let said = python.output(&["-c", read, &cli.arg("pki/pki.toml")]);
+        assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), next);
+        let (text, before) = (cli.text("pki/pki.toml"), toml(&written));
+        let (head, tail) = before.split_once(written.as_str()).expect("the line");
+        assert!(text.starts_with(head) && text.ends_with(tail), "{text}");
+        let comment = written.split_once(" #").map_or("", |(_, comment)| comment);
+        assert!(text.contains(comment), "{text}");
+        cli.ok("device list");
+        place = next;
+    }
+}
+
+/// However a password gets into an address, it is told nowhere.
+#[test]
+fn a_password_in_an_address_is_told_nowhere() {
+    let addresses = [
+        "postgres://u:geheim@db/p",
+        "postgres://u:ge%68eim@db/p",
+        "postgres://db/p?password=geheim",
+        "postgres://db/p?sslmode=require&%70assword=geheim",
+        "postgres://db/p?sslpassword=geheim",
+        "postgres://db/p?password%3Dgeheim",
+        "postgres://db/p?geheim",
+        "postgres://u:x/geheim@db/p",
+        "postgres://u:x?geheim@db/p",
+        "postgres://u:x@geheim@db/p",
+        "postgres://u:geheim",
+        "postgres://u:geheim@db:x/p",
+        "Postgres://u:geheim@db/p",
+        "postgre://u:geheim@db/p",
+        "host=db password=geheim",
+        "postgres://u:geheim@db/p\" # not closed",
+    ];
+    let made = Cli::new();
+    made.ok(&format!("ca init root --subject CN=Root {CA}"));
+    let toml = made.text("pki/pki.toml");
+    let init = format!("--pki new ca init root --subject CN=Root {CA} --registry");
+    let variable = [("PGSSLMODE", "disable")];
+    for address in addresses {
+        for options in ["", "-vv ", "--json "] {
+            let as_option = |line: &str| {
+                let mut command = made.command(&format!("{options}{line}"));
+                command.arg(address.replace('"', "")).envs(variable);
+                command.stdin(Stdio::null()).output().expect("the program")
+            };
+            let mut said = vec![as_option(&init), as_option("registry migrate --to")];
+            made.write("pki/pki.toml", toml.replace("registry.sqlite", address));
+            for line in ["device list", "status", "ca list"] {
+                said.push(made.command(&format!("{options}{line}")).output().expect("the program"));
+            }
+            let again = format!("{options}ca init other --subject CN=Other {CA} --registry");
+            let mut other = made.command(&again);
+            said.push(other.arg("postgres://db/other").output().expect("the program"));
+            made.write("pki/pki.toml", &toml);
+            for said in said {
+                assert_ne!(said.status.code(), Some(0), "{address}: {said:?}");
+                for text in [&said.stdout, &said.stderr] {
+                    let text = String::from_utf8_lossy(text).into_owned();
+                    assert!(
+                        !text.contains("geheim") && !text.contains("ge%68eim"),
+                        "{address}: {text}"
+                    );
+                }
+            }
+        }
+    }
+    let made: Vec<String> = made.names("pki");
+    assert!(made.iter().all(|name| !name.contains("geheim")), "{made:?}");
+}
+
+/// The statements that are printed let a station work and an auditor read, and neither do more.
+#[test]
+fn a_station_and_an_auditor_do_what_their_roles_say() {
+    let Some((name, address)) = database() else { return };
+    let cli = on_server(&address);
+    let roles = cli.ok("registry roles");
+    let users = format!(
+        "CREATE ROLE station_{name} LOGIN IN ROLE c8y_pki_station;
+         CREATE ROLE auditor_{name} LOGIN IN ROLE c8y_pki_auditor"
+    );
+    // A second time changes nothing.
+    for sql in [&roles, &roles, &users] {
+        psql(&name, sql);
+    }
+    let toml = cli.text("pki/pki.toml");
+    let work_as = |user: &str| {
+        let user = format!("user={user}_{name}");
+        cli.write("pki/pki.toml", toml.replace("user=owner", &user));
+    };
+    let issue =
+        |id: &str| format!("device issue {id} --ca line --out out --key-type ec-p256 {CA_PW_FILE}");
+    work_as("station");
+    cli.ok(&issue("gw-1"));
+    cli.ok(&format!("device renew gw-1 --out out {CA_PW_FILE}"));
+    cli.ok("device revoke gw-1 --reason keyCompromise --yes");
+    cli.ok("ca crl line --ca-password-file pw --out line.crl");
+    assert_eq!(cli.run("registry check --json").expect(0).json()["good"], true);
+    cli.ok(&format!("ca add other --parent root --subject CN=Other {CA}"));
+    cli.write("list.csv", "id\ngw-9\n");
+    for line in [
+        "registry migrate --to away.sqlite",
+        "order create acme --from list.csv --ca line",
+        "ca rename line line-7",
+    ] {
+        let said = cli.fails(2, line);
+        assert!(said.contains("may not do that"), "{line}: {said}");
+    }
+
+    work_as("auditor");
+    assert_eq!(cli.run("registry check --json").expect(0).json()["certificates"], 5);
+    let said = cli.fails(2, &issue("gw-2"));
+    assert!(said.contains("may not do that"), "{said}");
+    let count = "SELECT count(*) FROM c8y_pki.certificate WHERE role = 'device'";
+    assert_eq!(psql(&name, count), "2");
+
+    work_as("station");
+    cli.ok(&issue("gw-3"));
 }

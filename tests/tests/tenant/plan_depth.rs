@@ -200,6 +200,11 @@ fn rows_say_what_they_are_about_once() {
     assert!(row.contains(&format!("its certificate was revoked on {today} (key")), "{row}");
     assert!(row.contains("it must not sign; a CA cannot be changed"), "{row}");
     assert!(rows(&said, "=  ca.name").iter().all(|row| !row.contains("line-7")), "{said}");
+    // The file that people copy is not another one's.
+    cli.write("demo/pki/ca/root/cert.pem", cli.text("demo/pki/ca/line-7/cert.pem"));
+    let said = cli.run(&format!("{PLAN} --new-ca")).expect(4).stdout;
+    let words = "cert.pem of the CA root is not the first of its chain.pem";
+    assert_eq!(rows(&said, words).len(), 1, "{said}");
     // So what it would have to sign is not said to be done by a run.
     cli.write("demo/devices.csv", cli.text("demo/devices.csv") + "gw-late,Late\n");
     let said = cli.run(&format!("{PLAN} --new-ca")).expect(4).stdout;

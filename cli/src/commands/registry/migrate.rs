@@ -21,6 +21,10 @@ numbers of lists. The copy is then checked as by `registry check`. If nothing is
 names the new place, and both audit logs say so. The former registry stays as it is, and is not
 written to any more. If something is found, the registry stays where it is.
 
+Other commands and services may run meanwhile. What they record waits until the registry is at its
+new place. Then they end with an error that names it: start them again. A run over a list makes the
+rest. If other PKI directories use the same database, write the new place into their pki.toml too.
+
 The password for the database comes from the variable PGPASSWORD or from the password file
 (~/.pgpass, mode 0600), as for psql. Over a network the server's certificate is checked, unless the
 address says otherwise with sslmode.
@@ -31,8 +35,8 @@ Examples:
   c8y-pki registry migrate --to registry-2.sqlite
 
 Exit codes: 0 the registry is there; 1 the check has findings, and the registry stays where it is;
-2 there is a registry at the new place already; 3 the database cannot be reached, or something was
-recorded meanwhile: run it again with an empty database.")]
+2 there is a registry at the new place already; 3 the database cannot be reached, or another process
+has been changing the registry for more than 60 seconds.")]
 pub(crate) struct MigrateArgs {
     /// Where the registry is to be: the address of a PostgreSQL database, or the name of a new file in the PKI
     /// directory

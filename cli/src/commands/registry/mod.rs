@@ -12,6 +12,8 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+#[cfg(feature = "postgres")]
+use crate::failure::Outcome;
 use crate::failure::Result;
 use crate::output::Output;
 
@@ -42,6 +44,17 @@ Exit codes: 0 no findings, also if a run is not finished; 1 there are findings: 
     Repair(repair::RepairArgs),
     /// Take the registry to a PostgreSQL database, or back into a file
     Migrate(migrate::MigrateArgs),
+    /// Print the statements that give stations and auditors their rights in a PostgreSQL database
+    #[cfg(feature = "postgres")]
+    #[command(after_help = "\
+Run them with psql after the registry was made, as a superuser, or as its owner if he may make roles.
+They make two roles: c8y_pki_station issues, renews and revokes, and cannot change or delete what is
+recorded; c8y_pki_auditor reads. Running them again changes nothing.
+
+Examples:
+  c8y-pki registry roles | psql -v ON_ERROR_STOP=1 -1 -d pki
+  psql -d pki -c \"CREATE ROLE line7 LOGIN IN ROLE c8y_pki_station\"")]
+    Roles,
     /// Write what was issued, or the audit log, as CSV or JSON Lines
     #[command(after_help = "\
 Examples:
@@ -65,6 +78,11 @@ pub(crate) fn run(command: &RegistryCommand, pki: &Path, out: Output) -> Result 
         RegistryCommand::Restore(args) => restore::run(args, pki, out),
         RegistryCommand::Repair(args) => repair::run(args, pki, out),
         RegistryCommand::Migrate(args) => migrate::run(args, pki, out),
+        #[cfg(feature = "postgres")]
+        RegistryCommand::Roles => {
+            out.data(c8y_pki_engine::registry::ROLES.as_bytes())?;
+            Ok(Outcome::Done)
+        }
         RegistryCommand::Export(args) => export::run(args, pki, out),
         RegistryCommand::Revocations(args) => revocations::run(args, pki, out),
     }

@@ -54,8 +54,13 @@ pub fn make(pki: &Pki, target: &Path, contents: Contents, now: OffsetDateTime) -
         files::touch_private(&staging.path().join(REGISTRY))?;
         pki.registry().copy_to_file(&staging.path().join(REGISTRY), now)?;
         for name in names(pki, contents)? {
-            let text = files::read(&pki.dir().join(&name))?;
-            let text = if name == SETTINGS { with_file(&text) } else { text };
+            let path = pki.dir().join(&name);
+            let text = files::read(&path)?;
+            let text = match name == SETTINGS {
+                // The registry of a backup is a file.
+                true => with_registry(&path, &text, REGISTRY)?.into_bytes(),
+                false => text,
+            };
             entries.push(put(&text, staging.path(), &name)?);
         }
     }
@@ -131,11 +136,6 @@ fn files_in(pki: &Pki, dir: &str, fits: impl Fn(&str) -> bool) -> Result<Vec<Str
         }
     }
     Ok(found)
-}
-
-/// The settings of a directory whose registry is the file of the backup.
-fn with_file(settings: &[u8]) -> Vec<u8> {
-    with_registry(&String::from_utf8_lossy(settings), REGISTRY).into_bytes()
 }
 
 /// Copies a file into a directory under a name, with the directories above it.

@@ -12,6 +12,12 @@ use crate::name::Name;
 use crate::registry::{Checked, Filter, Role, Status, Unfinished};
 use crate::secret::Password;
 
+/// Whether a CA of this subject is being renewed, or a renewal of it was stopped.
+fn is_renewed(cas: &[Ca], subject: &Name) -> bool {
+    let is_it = |ca: &&Ca| ca.certificate().subject.matches(subject);
+    cas.iter().filter(is_it).any(|ca| ca.dir.join(RENEWED).exists())
+}
+
 /// A CA that the registry has, and whose directory is gone or has no certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostCa {
@@ -75,8 +81,11 @@ impl Pki {
             let is_ours = record.has_key || record.location.is_some();
             let is_there = cas.iter().any(|ca| ca.certificate().der() == record.der);
             if is_ours && !is_there {
-                // One that cannot be read is a fault of the registry, which its check names.
-                lost.extend(record.certificate().ok().map(|own| LostCa { subject: own.subject }));
+                // One that cannot be read is a fault of the registry, which its check names. A renewal records the new
+                // certificate before it is in place.
+                let subject = record.certificate().ok().map(|own| own.subject);
+                let own = subject.filter(|subject| !is_renewed(cas, subject));
+                lost.extend(own.map(|subject| LostCa { subject }));
             }
             Ok(())
         })?;

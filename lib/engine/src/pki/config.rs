@@ -8,6 +8,7 @@ use super::{AuthorityError, Pki, Result, check_name};
 use crate::cert::LongestChain;
 use crate::failure::Underlying;
 use crate::files::{self, Access, Existing, Lock};
+use crate::registry::is_file;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,17 +26,23 @@ fn config_error(path: &Path, problem: impl Into<Underlying>) -> AuthorityError {
 
 /// Reads pki.toml.
 pub(super) fn read_config(path: &Path) -> Result<Config> {
-    let bytes = files::read(path)?;
-    let text = String::from_utf8(bytes).map_err(|_| config_error(path, "it is not UTF-8"))?;
-    let config: Config = toml::from_str(&text).map_err(|e| {
-        let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        config_error(path, Underlying::worded(format!("line {line}: {}", e.message()), e))
-    })?;
+    let config: Config = parsed(path, text_of(path, &files::read(path)?)?)?;
     if config.version != 1 {
         let problem = format!("version {} of the directory's form is not known", config.version);
         return Err(config_error(path, problem));
     }
     Ok(config)
+}
+
+fn text_of<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str> {
+    std::str::from_utf8(bytes).map_err(|_| config_error(path, "it is not UTF-8"))
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
+    toml::from_str(text).map_err(|e| {
+        let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        config_error(path, Underlying::worded(format!("line {line}: {}", e.message()), e))
+    })
 }
 
 pub(super) fn read_policies(
@@ -68,20 +75,19 @@ pub(super) fn read_policies(
 /// The name of the registry's file in a PKI directory; none if it is in a database.
 pub(crate) fn registry_file(dir: &Path) -> Result<Option<String>> {
     let place = read_config(&dir.join("pki.toml"))?.registry;
-    Ok((!place.contains("://")).then_some(place))
+    Ok(is_file(&place).then_some(place))
 }
 
-/// The text of pki.toml with another place of the registry.
-pub(crate) fn with_registry(text: &str, registry: &str) -> String {
-    let is_it = |line: &str| {
-        line.strip_prefix("registry").is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    let value = toml::Value::String(registry.to_owned());
-    let lines = text.lines().map(|line| match is_it(line) {
-        true => format!("registry = {value}\n"),
-        false => format!("{line}\n"),
-    });
-    lines.collect()
+/// What pki.toml at this path holds, with another place of the registry. All else stays as its owner has written it.
+pub(crate) fn with_registry(path: &Path, bytes: &[u8], registry: &str) -> Result<String> {
+    #[derive(serde::Deserialize)]
+    struct Place {
+        registry: toml::Spanned<String>,
+    }
+    let text = text_of(path, bytes)?;
+    let Place { registry: former } = parsed(path, text)?;
+    let (before, after) = (&text[..former.span().start], &text[former.span().end..]);
+    Ok(format!("{before}{}{after}", toml::Value::String(registry.to_owned())))
 }
 
 impl Pki {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{AuthorityError, Pki, Result, config, longest, server};
 use crate::cert::LongestChain;
 use crate::files::{self, Access, Existing};
+use crate::registry::without_secrets;
 
 const HEAD: &str = "# A PKI directory of c8y-pki. Keep it private: it holds the keys of CAs.\n\
                     version = 1\nregistry = \"registry.sqlite\"\n\n";
@@ -41,6 +42,7 @@ impl Pki {
             let there = config::read_config(&path)?.registry;
             return match registry {
                 Some(other) if other != there => {
+                    let there = without_secrets(&there);
                     Err(AuthorityError::OtherRegistry { dir: dir.to_owned(), there })
                 }
                 _ => Ok(()),
@@ -54,7 +56,10 @@ impl Pki {
         }
         files::create_private_dir(&dir.join("ca"))?;
         let text = format!("{HEAD}{}\n{POLICY}", longest::lines(longest));
-        let text = registry.map_or(text.clone(), |place| config::with_registry(&text, place));
+        let text = match registry {
+            Some(place) => config::with_registry(&path, text.as_bytes(), place)?,
+            None => text,
+        };
         files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         Ok(())
     }

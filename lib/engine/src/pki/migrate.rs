@@ -24,9 +24,10 @@ pub struct Migrated {
 impl Pki {
     /// Takes the registry to a database, given by its address, or to a new file of the directory. It is copied in one
     /// transaction and checked there; if nothing is found, both audit logs say so and pki.toml names the new place. The
-    /// former registry stays as it is, and nothing is recorded there any more.
+    /// former registry stays as it is, and nothing is recorded there any more: others wait meanwhile, and are refused
+    /// then.
     ///
-    /// Errors: [`RegistryError::NotEmpty`], [`RegistryError::Conflict`] if something was recorded meanwhile.
+    /// Errors: [`RegistryError::NotEmpty`].
     pub fn move_registry(&mut self, to: &str, now: OffsetDateTime) -> Result<Migrated> {
         let _lock = Lock::wait(&self.lock_path())?;
         let config = self.dir.join("pki.toml");
@@ -34,13 +35,15 @@ impl Pki {
             Some(registry) => registry,
             None => self.new_file(to, now)?,
         };
-        let copied = self.registry.copy_to(&mut other)?;
+        // The same database would wait for itself.
+        other.check_empty()?;
+        let departure = self.registry.depart()?;
+        let copied = departure.copy_to(&mut other)?;
         let checked = other.check()?;
         let (from, there) = (self.registry.path().to_owned(), other.path().to_owned());
         if checked.findings.is_empty() {
-            self.registry.hand_over_to(&mut other, &copied, now)?;
-            let text = files::read(&config)?;
-            let text = config::with_registry(&String::from_utf8_lossy(&text), to);
+            departure.arrive(&mut other, &copied, now)?;
+            let text = config::with_registry(&config, &files::read(&config)?, to)?;
             files::write(&config, text.as_bytes(), Access::Public, Existing::Replace)?;
             self.registry = other;
         }

@@ -15,7 +15,7 @@ use crate::cert::{Certificate, LongestChain};
 use crate::crypto::KeyType;
 use crate::files;
 use crate::key::signer::Signer as _;
-use crate::registry::{Registry, RegistryError};
+use crate::registry::Registry;
 
 impl Pki {
     /// Opens the directory, or makes it with an empty registry.
@@ -85,10 +85,7 @@ impl Pki {
     }
 
     fn over(dir: &Path, registry: Registry, longest: LongestChain) -> Result<(Self, Vec<Ca>)> {
-        if let Some(to) = registry.moved_to()? {
-            let path = registry.path().display().to_string();
-            return Err(RegistryError::Moved { path, to }.into());
-        }
+        registry.check_here()?;
         let policies = BTreeMap::new();
         let (certified, lists) = (Mutex::new(None), SeenLists::default());
         let mut pki = Self { dir: dir.to_owned(), registry, policies, longest, certified, lists };

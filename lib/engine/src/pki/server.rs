@@ -3,16 +3,24 @@
 use std::path::Path;
 
 use super::{AuthorityError, Result};
-use crate::registry::Registry;
+use crate::registry::{Registry, is_file, is_server, without_secrets};
+
+/// Whether the name of a registry is the address of a server, else of a file.
+fn is_address(name: &str) -> Result<bool> {
+    match is_server(name) {
+        false if !is_file(name) => Err(AuthorityError::NoAddress(without_secrets(name))),
+        is_server => Ok(is_server),
+    }
+}
 
 /// Opens the registry if its name in pki.toml is the address of a server. It is made if there is none and the
 /// directory has no CA yet.
 #[cfg(feature = "postgres")]
 pub(super) fn open(dir: &Path, config: &Path, name: &str) -> Result<Option<Registry>> {
     use crate::files;
-    use crate::registry::{Address, RegistryError};
+    use crate::registry::RegistryError;
 
-    if !Address::is_one(name) {
+    if !is_address(name)? {
         return Ok(None);
     }
     if files::list_dir(&dir.join("ca"))?.is_empty() {
@@ -30,7 +38,7 @@ pub(super) fn open(dir: &Path, config: &Path, name: &str) -> Result<Option<Regis
 /// The same, and makes the registry if there is none.
 #[cfg(feature = "postgres")]
 pub(super) fn open_or_create(config: &Path, name: &str) -> Result<Option<Registry>> {
-    match crate::registry::Address::is_one(name) {
+    match is_address(name)? {
         true => Ok(Some(Registry::open_or_create_server(&address(config, name)?)?)),
         false => Ok(None),
     }
@@ -45,7 +53,7 @@ fn address(config: &Path, name: &str) -> Result<crate::registry::Address> {
 /// Without the feature only files are known.
 #[cfg(not(feature = "postgres"))]
 pub(super) fn open(_: &Path, config: &Path, name: &str) -> Result<Option<Registry>> {
-    if !name.starts_with("postgres://") && !name.starts_with("postgresql://") {
+    if !is_address(name)? {
         return Ok(None);
     }
     let problem =

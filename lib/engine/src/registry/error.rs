@@ -120,7 +120,7 @@ pub enum RegistryError {
     Moved {
         /// Path of the file, or its address.
         path: String,
-        /// Where it is now.
+        /// Where it is now: an absolute path, or an address.
         to: String,
     },
     /// The file was moved away or replaced while it was open.
@@ -129,9 +129,20 @@ pub enum RegistryError {
     /// The disk is full.
     #[error("the registry {0} cannot be written: {NO_SPACE}")]
     NoSpace(String),
+    /// The disk of the server is full.
+    #[error("the registry {0} cannot be written: no space is left on the disk of its server")]
+    NoSpaceThere(String),
     /// Nothing can be written there.
     #[error("the registry {0} cannot be written: it is read-only")]
     ReadOnly(String),
+    /// The server takes no changes.
+    #[error("the registry {0} cannot be written: its server takes no changes")]
+    ReadOnlyThere(String),
+    /// Another process has not ended its change in the time that is waited for it.
+    #[error(
+        "the registry {0} cannot be written: another process has been changing it for too long"
+    )]
+    Busy(String),
     /// Of a former version, at a place where it cannot be brought up to the present one.
     #[error(
         "the registry {path} has schema version {found}, and it is read-only: it cannot be brought up to {known}"
@@ -211,7 +222,10 @@ impl Failure for RegistryError {
             | Self::Unreachable { .. }
             | Self::NotDone { .. }
             | Self::NoSpace(_)
-            | Self::ReadOnly(_) => Fault::Environment,
+            | Self::NoSpaceThere(_)
+            | Self::ReadOnly(_)
+            | Self::ReadOnlyThere(_)
+            | Self::Busy(_) => Fault::Environment,
             Self::NotARegistry(_)
             | Self::TooNew { .. }
             | Self::SerialGiven { .. }
@@ -271,12 +285,25 @@ impl Failure for RegistryError {
             Self::Unreachable { .. } => {
                 "is the server running, and is its address in pki.toml the right one?"
             }
-            Self::NotDone { .. } => "run the same command again: it makes the rest",
+            Self::NotDone { .. } => "run the same command again",
             Self::Refused { .. } => "look at the user, the database and the password",
             Self::NotAllowed { .. } => "ask the owner of the database for that right",
             Self::NotEmpty(_) => "give another file or database",
-            Self::Moved { .. } => "name that place as the registry in pki.toml",
+            Self::Moved { to, .. } => {
+                let line = toml::Value::String(to.clone());
+                return Some(
+                    Hint::say(format!("pki.toml has to say registry = {line}"))
+                        .then("if it does so already, run the command again"),
+                );
+            }
             Self::NoSpace(_) => FREE_SPACE,
+            Self::NoSpaceThere(_) => {
+                "ask its administrator for space, and run the same command again: nothing half-written is left"
+            }
+            Self::ReadOnlyThere(_) => {
+                "is it a standby, or set to default_transaction_read_only? pki.toml has to name one that takes changes"
+            }
+            Self::Busy(_) => "run the same command again when that one has ended",
             Self::ReadOnly(_) => "is it mounted read-only, or another user's?",
             Self::TooOld { .. } => {
                 "copy the PKI directory to where it can be written, and read it there"

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicI64;
 
-use super::Result;
 #[cfg(feature = "postgres")]
 use super::database::postgres::Links;
 use super::database::sqlite::connections::Connections;
@@ -11,6 +10,7 @@ use super::database::sqlite::connections::Connections;
 use super::database::sqlite::copy::close_file;
 use super::database::sqlite::reading::{Way, filled_log, problems};
 use super::database::{Session, Turn, Work};
+use super::{Result, moved};
 
 /// An open registry. Threads can share it: each has a connection of its own.
 #[derive(Debug)]
@@ -56,8 +56,13 @@ impl Registry {
     }
 
     /// Begins a change.
+    ///
+    /// Errors: [`RegistryError::Moved`] if the registry was taken to another place.
     pub(super) fn begin(&self, turn: Turn) -> Result<Work<'_>> {
-        Work::begin(self.session()?, turn)
+        let work = Work::begin(self.session()?, turn)?;
+        // From here on it is taken nowhere before this change is made.
+        moved::check_here(&work, &self.path)?;
+        Ok(work)
     }
 
     /// Whether nothing can be written to it.

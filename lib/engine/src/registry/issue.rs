@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::database::{Entry, Must, Session, Turn};
+use super::database::{Entry, Must, Session, Turn, again};
 use super::keys::Newcomers;
 use super::new_row::{NewRow, issued};
 use super::row::audit_name;
@@ -13,9 +13,6 @@ use super::{
 };
 use crate::crl::Reason;
 use crate::files::Mark;
-
-/// How often a chunk is recorded whose connection to the database is lost each time.
-const MOST_ATTEMPTS: u32 = 5;
 
 impl Registry {
     /// Records certificates in one durable transaction: all of them or none. Those that they
@@ -43,14 +40,7 @@ impl Registry {
         marks: &[Mark],
         mut newcomers: Option<&mut Newcomers>,
     ) -> Result<()> {
-        let mut attempts = 1;
-        loop {
-            let done = self.try_record(batch, now, records, marks, newcomers.as_deref_mut());
-            match done {
-                Err(RegistryError::NotDone { .. }) if attempts < MOST_ATTEMPTS => attempts += 1,
-                done => return done,
-            }
-        }
+        again(|| self.try_record(batch, now, records, marks, newcomers.as_deref_mut()))
     }
 
     fn try_record(

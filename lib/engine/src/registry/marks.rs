@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::database::Session;
+use super::database::{Session, Turn};
 use super::{Registry, Result};
 use crate::files::Mark;
 
@@ -23,14 +23,18 @@ impl Registry {
 
     /// Remembers a growing file that is begun.
     pub fn remember_mark(&mut self, mark: &Mark) -> Result<()> {
-        keep(&self.session()?, mark)
+        let work = self.begin(Turn::Shared)?;
+        keep(&work, mark)?;
+        work.commit()
     }
 
     /// Forgets a growing file: it is finished, or begins anew.
     pub fn forget_mark(&mut self, path: &Path) -> Result<()> {
         let name = path.to_string_lossy();
         let sql = "DELETE FROM growing WHERE path = ?1";
-        self.session()?.execute(sql, values![name.as_ref()]).map(|_| ())
+        let work = self.begin(Turn::Shared)?;
+        work.execute(sql, values![name.as_ref()])?;
+        work.commit()
     }
 }
 

@@ -25,10 +25,12 @@ mod issue;
 mod keys;
 mod marks;
 mod migrations;
+mod moved;
 mod new_row;
 mod opening;
 mod orders;
 pub(crate) mod pipeline;
+mod place;
 mod query;
 mod record;
 mod renames;
@@ -50,6 +52,7 @@ pub use holder::{Holder, Role, ServerName, ServerNameError};
 pub use keys::KeyHolders;
 pub(crate) use keys::Newcomers;
 pub use orders::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
+pub(crate) use place::{is_file, is_server, without_secrets};
 pub use query::{Snapshot, Standings};
 pub(crate) use record::batch_name;
 pub use record::{Filter, NewRecord, Record, Replaced, RowId, Standing, Status};
@@ -58,6 +61,6 @@ pub use rollback::{FoundRevocation, Takeover};
 pub use transfer::Transferred;
 
 #[cfg(feature = "postgres")]
-pub use self::database::postgres::{Address, AddressError, Surroundings};
+pub use self::database::postgres::{Address, AddressError, ROLES, Surroundings};
 
 type Result<T> = std::result::Result<T, RegistryError>;

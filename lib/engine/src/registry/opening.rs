@@ -41,7 +41,11 @@ impl Registry {
             };
             match opened {
                 // Another way may do.
-                Err(e @ (RegistryError::Database { .. } | RegistryError::ReadOnly(_))) => last = e,
+                Err(
+                    e @ (RegistryError::Database { .. }
+                    | RegistryError::Busy(_)
+                    | RegistryError::ReadOnly(_)),
+                ) => last = e,
                 done => return done,
             }
         }
@@ -69,11 +73,11 @@ impl Registry {
 
 #[cfg(feature = "postgres")]
 impl Registry {
-    /// Opens the registry in a database.
+    /// Opens the registry in a database. One that does not answer is waited for.
     ///
     /// Errors: [`RegistryError::NotARegistry`] for a database without one.
     pub fn open_server(address: &Address) -> Result<Self> {
-        let (path, links) = (PathBuf::from(address.to_string()), Links::new(address.clone()));
+        let (path, links) = (PathBuf::from(address.to_string()), Links::new(address.clone(), true));
         match postgres::version(links.of_thread(), &path)? {
             None => Err(RegistryError::NotARegistry(path.display().to_string())),
             Some(_) => Ok(Self::over_server(links, path)),
@@ -81,9 +85,10 @@ impl Registry {
     }
 
     /// The same, and makes the registry if there is none, in a schema of its own named `c8y_pki`. The user becomes
-    /// its owner.
+    /// its owner. A server that does not answer may never have been there, so it is not waited for.
     pub fn open_or_create_server(address: &Address) -> Result<Self> {
-        let (path, links) = (PathBuf::from(address.to_string()), Links::new(address.clone()));
+        let (path, links) =
+            (PathBuf::from(address.to_string()), Links::new(address.clone(), false));
         postgres::create_if_missing(links.of_thread(), &path)?;
         Ok(Self::over_server(links, path))
     }

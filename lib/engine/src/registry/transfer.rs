@@ -1,18 +1,16 @@
 //! All that a registry holds, taken to another one: from a file to a database, or back.
 //!
 //! Rows go as they are, with their numbers and digests, and the audit log with its hashes: what was true of the one is
-//! true of the other, and can be checked there. The last row of the former registry says where it went; it is not
-//! written to any more.
+//! true of the other, and can be checked there. The last row of the former registry says where it went. Each change looks at
+//! that row before it does anything, also in a process that has the registry open since long ago.
 
 use time::OffsetDateTime;
 
 use super::database::value::Kind;
 use super::database::{Session, Table, Turn, Work};
+use super::moved::{MOVE, check_here};
 use super::{Registry, RegistryError, Result, audit};
 use crate::crypto::hex;
-
-/// The action of the last audit row of a registry that was taken to another place.
-const MOVE: &str = "move";
 
 /// The action of the audit row with which a registry goes on at its new place.
 const ARRIVE: &str = "arrive";
@@ -155,60 +153,90 @@ impl Registry {
     /// Errors: [`RegistryError::NotEmpty`] if the other one has rows.
     pub fn copy_to(&self, other: &mut Self) -> Result<Transferred> {
         let _moment = self.snapshot()?;
-        let (from, to) = (self.session()?, other.begin(Turn::Alone)?);
-        if audit::head(&to)?.0 != 0 {
-            return Err(RegistryError::NotEmpty(other.path.display().to_string()));
-        }
-        let mut done =
-            Transferred { audit_rows: 0, certificates: 0, orders: 0, head: String::new() };
-        for table in &TABLES {
-            let count = copy(&from, &to, table)?;
-            match table.name {
-                "certificate" => done.certificates = count,
-                "device_order" => done.orders = count,
-                _ => {}
-            }
-        }
-        to.end_import()?;
-        let (sequence, hash) = audit::head(&to)?;
-        (done.audit_rows, done.head) = (sequence, hex(&hash));
-        to.commit()?;
-        Ok(done)
+        copy_all(&self.session()?, other)
     }
 
-    /// Says in both audit logs that this registry goes on in the other one, which is a copy of it.
+    /// Begins to take it to another place. Until that is done, or given up by dropping the answer, others who want to
+    /// record something here wait.
+    pub(crate) fn depart(&self) -> Result<Departure<'_>> {
+        Ok(Departure { from: self, work: self.begin(Turn::Last)? })
+    }
+
+    /// Refuses one that has rows already.
+    pub(crate) fn check_empty(&self) -> Result<()> {
+        match self.last_sequence()? {
+            0 => Ok(()),
+            _ => Err(RegistryError::NotEmpty(self.path.display().to_string())),
+        }
+    }
+
+    /// Where this registry is, for who looks for it from anywhere.
+    fn place(&self) -> String {
+        let file = || std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        let place = if self.is_shared() { self.path.clone() } else { file() };
+        place.display().to_string()
+    }
+
+    /// Refuses a registry that was taken to another place: nothing is to be recorded here any more.
     ///
-    /// Errors: [`RegistryError::Conflict`] if something was recorded here since it was copied.
-    pub fn hand_over_to(
-        &mut self,
-        other: &mut Self,
+    /// Errors: [`RegistryError::Moved`].
+    pub fn check_here(&self) -> Result<()> {
+        check_here(&self.session()?, &self.path)
+    }
+}
+
+/// A registry on its way to another place.
+#[derive(Debug)]
+pub(crate) struct Departure<'r> {
+    from: &'r Registry,
+    work: Work<'r>,
+}
+
+impl Departure<'_> {
+    /// Copies everything to an empty registry, in one transaction there.
+    ///
+    /// Errors: [`RegistryError::NotEmpty`] if the other one has rows.
+    pub(crate) fn copy_to(&self, other: &mut Registry) -> Result<Transferred> {
+        copy_all(&self.work, other)
+    }
+
+    /// Says in both audit logs that the registry goes on in the other one, which is a copy of it. There first: if this
+    /// ends between the two, it goes on here.
+    pub(crate) fn arrive(
+        self,
+        other: &mut Registry,
         copied: &Transferred,
         now: OffsetDateTime,
     ) -> Result<()> {
-        let place = |registry: &Self| registry.path.display().to_string();
-        let (here, there) = (place(self), place(other));
-        let from = self.begin(Turn::Alone)?;
-        if hex(&audit::head(&from)?.1) != copied.head {
-            return Err(RegistryError::Conflict);
-        }
-        from.append(now, MOVE, &serde_json::json!({ "from": here, "to": there }))?;
-        from.commit()?;
+        let (here, there) = (self.from.place(), other.place());
         let to = other.begin(Turn::Alone)?;
         to.append(now, ARRIVE, &serde_json::json!({ "from": here, "head": copied.head }))?;
-        to.commit()
+        to.commit()?;
+        self.work.append(now, MOVE, &serde_json::json!({ "from": here, "to": there }))?;
+        self.work.commit()
     }
+}
 
-    /// Where this registry was taken to, if it was: then nothing is to be recorded here any more.
-    pub fn moved_to(&self) -> Result<Option<String>> {
-        let sql = "SELECT action, detail FROM audit ORDER BY sequence DESC LIMIT 1";
-        let last: Option<(String, String)> =
-            self.session()?.first(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let Some((_, detail)) = last.filter(|(action, _)| action == MOVE) else {
-            return Ok(None);
-        };
-        let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
-        Ok(Some(detail["to"].as_str().unwrap_or_default().to_owned()))
+/// Copies everything that a session sees to an empty registry.
+fn copy_all(from: &Session<'_>, other: &mut Registry) -> Result<Transferred> {
+    let to = other.begin(Turn::Alone)?;
+    if audit::head(&to)?.0 != 0 {
+        return Err(RegistryError::NotEmpty(other.path.display().to_string()));
     }
+    let mut done = Transferred { audit_rows: 0, certificates: 0, orders: 0, head: String::new() };
+    for table in &TABLES {
+        let count = copy(from, &to, table)?;
+        match table.name {
+            "certificate" => done.certificates = count,
+            "device_order" => done.orders = count,
+            _ => {}
+        }
+    }
+    to.end_import()?;
+    let (sequence, hash) = audit::head(&to)?;
+    (done.audit_rows, done.head) = (sequence, hex(&hash));
+    to.commit()?;
+    Ok(done)
 }
 
 /// Copies the rows of a table; how many.

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::connect::Connecting;
-use super::diff::{self, Finding, Held, Remedy};
+use super::diff::{self, Finding, Held, Remedy, Sign};
 use super::listed::{DeviceStep, device_step};
 use super::password::{self, choose};
 use super::prune::Unlisted;
@@ -19,7 +19,7 @@ use crate::pki::{Ca, KeyPlace, LostCa, Pki};
 use crate::platform::crl::{self, Switch};
 use crate::provision::ProvisionError;
 use crate::registration;
-use crate::registry::{Filter, Role};
+use crate::registry::{self, Checked, Filter, Role};
 use crate::secret::{ChosenPassword, WeakPassword};
 use crate::shown;
 
@@ -166,6 +166,7 @@ fn plan_cas(
     one_token(spec, existing)?;
     let there = (existing, pki.map(Pki::registry));
     findings.extend(diff::of_cas(spec, there, dates, spec.longest_chain()?)?);
+    findings.extend(pki.map(|pki| ca_folders(spec, pki)).transpose()?.unwrap_or_default());
     Ok((steps, findings))
 }
 
@@ -201,6 +202,15 @@ fn second_ca(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<(), Rollou
         other: other.to_owned(),
         renamed: spec.cas.iter().all(|ca| ca.name != other),
     })
+}
+
+/// What is wrong with the directories of the CAs, which are read elsewhere from their `chain.pem` alone.
+fn ca_folders(spec: &Spec, pki: &Pki) -> Result<Vec<Finding>, RolloutError> {
+    let mut checked = Checked::default();
+    pki.check_cas(&mut checked)?;
+    let name = spec.pki.display().to_string();
+    let row = |fault: registry::Finding| Finding::new(Sign::Differs, "pki", &name, fault.message);
+    Ok(checked.findings.into_iter().map(row).collect())
 }
 
 /// Refuses to make a CA again whose directory is lost, unless a second one is allowed.

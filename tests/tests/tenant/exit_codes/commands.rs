@@ -151,6 +151,7 @@ pub(super) const OTHERS: &[&str] = &[
     "sandbox",
     "profile list",
     "profile show",
+    "registry roles",
     "completions",
     "man",
     "config show",

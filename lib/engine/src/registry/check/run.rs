@@ -8,6 +8,7 @@ use super::findings::{Checked, Finding, Scan};
 use super::rows;
 use super::signers::Signers;
 use crate::cert::Certificate;
+use crate::registry::database::again;
 use crate::registry::{Filter, Registry, RegistryError, Result, Role};
 
 impl Registry {
@@ -17,8 +18,12 @@ impl Registry {
         self.check_with(&Scan { threads, progress: &|_, _| {} })
     }
 
-    /// The same with so many threads, and tells how far it is.
+    /// The same with so many threads, and tells how far it is. It begins anew if the connection to a database is lost.
     pub fn check_with(&self, scan: &Scan<'_>) -> Result<Checked> {
+        again(|| self.check_at_one_moment(scan))
+    }
+
+    fn check_at_one_moment(&self, scan: &Scan<'_>) -> Result<Checked> {
         let mut checked = Checked::default();
         // One moment for all of it, whatever other processes record meanwhile.
         let _moment = self.snapshot()?;

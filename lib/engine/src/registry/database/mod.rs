@@ -11,6 +11,7 @@
 //! | [`Session::each`] | steps through the rows | a cursor, some hundred rows at a time |
 //! | [`Session::moment`] | a read transaction | repeatable read |
 //! | [`Work`], begun [`Turn::Alone`] | BEGIN IMMEDIATE | the log's head is locked first |
+//! | [`Work`], begun [`Turn::Last`] | the same | all who write are waited for, and wait |
 //! | [`Work`], begun [`Turn::Shared`] | the same | the log's head is locked last |
 //! | [`Work::append`] | reads the last row, hashes | the function `append` |
 //! | [`Work::record`] | INSERT row by row | COPY BINARY |
@@ -23,6 +24,7 @@
 //! | `session` | statements, and conditions that databases look up in their own way |
 //! | `turn` | how a change is begun, and what it tells the audit log |
 //! | `log` | the audit log's last row, and the next one in SQLite |
+//! | `lost` | what is done again if the connection is lost |
 //! | `work` | changes: one transaction each |
 //! | `sqlite/` | the SQLite file: connections, opening, reading, its schema |
 //! | `postgres/` | PostgreSQL: addresses, TLS, connections, transactions, its schema |
@@ -31,6 +33,7 @@
 pub(super) mod value;
 
 mod log;
+mod lost;
 #[cfg(feature = "postgres")]
 pub(super) mod postgres;
 mod session;
@@ -39,6 +42,7 @@ mod turn;
 mod work;
 
 pub(super) use log::{append, head};
+pub(super) use lost::again;
 pub(super) use session::{Moment, Must, Session};
 pub(super) use turn::{Entry, Turn};
 pub(super) use value::Table;

@@ -5,6 +5,8 @@
 pub(in crate::registry) enum Turn {
     /// Nobody, from the beginning on: what is read is what the change is made on.
     Alone,
+    /// Nobody, and who waits is to look whether he may: it is the registry's last change here.
+    Last,
     /// Others, until the audit log is written to: the database's own rules have to be enough for what is read.
     Shared,
 }

@@ -3,7 +3,8 @@
 //! Source: PostgreSQL's documentation, chapters "Database Connection Control Functions" (34.1), "Environment
 //! Variables" (34.15), "The Password File" (34.16) and "SSL Support" (34.19). What differs here: over TCP the default
 //! of `sslmode` is `verify-full`, and `allow` and `prefer`, which let plaintext through, are refused; a password in
-//! the URL is refused, since the URL stands in a file that others may read.
+//! the URL is refused, since the URL stands in a file that others may read; `sslrootcert` has to name a file that is there
+//! in each mode, and means the operating system's certificates as `system` in every version.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use postgres::{Client, Config, NoTls};
 use super::failure::AddressError;
 use super::tls::{TlsMode, Trust};
 use crate::files;
+use crate::registry::without_secrets;
 use crate::secret::Password;
 
 /// How long one attempt to connect takes at most.
@@ -95,11 +97,6 @@ struct Own {
 }
 
 impl Address {
-    /// Whether a registry's name is the address of a server.
-    pub fn is_one(text: &str) -> bool {
-        text.starts_with("postgres://") || text.starts_with("postgresql://")
-    }
-
     /// Reads an address, and adds what the process's [`Surroundings`] say.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
         Self::parse_in(url, &Surroundings::installed())
@@ -107,12 +104,11 @@ impl Address {
 
     /// The same with these surroundings.
     pub fn parse_in(url: &str, around: &Surroundings) -> Result<Self, AddressError> {
-        let shown = without_password(url);
-        let bad = |problem: String| AddressError::Url { url: shown.clone(), problem };
+        let bad = |problem: String| AddressError::Url { url: without_secrets(url), problem };
         let (own, rest) = own_parameters(url).map_err(&bad)?;
         let mut config: Config = rest.parse().map_err(|e: postgres::Error| bad(sentence(&e)))?;
         if config.get_password().is_some() {
-            return Err(AddressError::PasswordInUrl(shown));
+            return Err(AddressError::PasswordInUrl(without_secrets(url)));
         }
         complete(&mut config, around).map_err(&bad)?;
         let mut trust = None;
@@ -140,7 +136,7 @@ impl Address {
                 }
             }
         }
-        Ok(Self { config, trust, shown, waiting: around.waiting })
+        Ok(Self { config, trust, shown: url.to_owned(), waiting: around.waiting })
     }
 
     /// Connects once, and sets the connection up.
@@ -161,36 +157,14 @@ impl Address {
     }
 }
 
-/// The URL as it can be shown.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    let authority = match authority.rsplit_once('@') {
-        Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
-        None => authority.to_owned(),
-    };
-    let mut shown = format!("{scheme}://{authority}");
-    for (number, part) in tail.split('&').enumerate() {
-        let is_secret =
-            part.trim_start_matches(|c| c != '?').trim_start_matches('?').starts_with("password=")
-                || part.starts_with("password=");
-        let part = if is_secret { &part[..part.find("password=").unwrap_or(0)] } else { part };
-        if number > 0 && !part.is_empty() {
-            shown.push('&');
-        }
-        shown.push_str(part);
-    }
-    shown
-}
-
 /// Takes out of a URL what the crate does not know.
 fn own_parameters(url: &str) -> Result<(Own, String), String> {
     let mut own = Own::default();
     let Some((base, query)) = url.split_once('?') else { return Ok((own, url.to_owned())) };
     let mut left = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
-        let (key, value) = part.split_once('=').ok_or_else(|| format!("{part:?} has no value"))?;
+        // What it is called is not told: it may be a part of a password.
+        let (key, value) = part.split_once('=').ok_or("a parameter has no value")?;
         let text = || {
             let decoded = percent_decode_str(value).decode_utf8();
             decoded.map(|text| text.into_owned()).map_err(|_| format!("{key} is not UTF-8"))
@@ -334,8 +308,19 @@ mod tests {
         }
         assert!(parse("postgres://u@db/p?sslmode=disable").unwrap().trust.is_none());
         assert!(parse("postgres://u@db/p?sslmode=require").unwrap().trust.is_some());
-        assert!(parse("postgres://u@db/p").unwrap().trust.is_some());
+        let error = parse("postgres://u@db/p").unwrap_err();
+        assert!(matches!(error, AddressError::NoRoots { mode: "verify-full", .. }), "{error}");
         assert!(parse("postgres:///p?host=/run/x").unwrap().trust.is_none());
+    }
+
+    #[test]
+    fn the_certificates_of_the_system_count_only_with_a_name() {
+        assert!(parse("postgres://u@db/p?sslrootcert=system").unwrap().trust.is_some());
+        for mode in ["require", "verify-ca"] {
+            let url = format!("postgres://u@db/p?sslmode={mode}&sslrootcert=system");
+            let error = parse(&url).unwrap_err();
+            assert!(matches!(error, AddressError::SystemRoots { .. }), "{error}");
+        }
     }
 
     #[test]

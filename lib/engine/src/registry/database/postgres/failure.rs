@@ -24,6 +24,12 @@ pub(super) fn is_lost(e: &postgres::Error) -> bool {
     }
 }
 
+/// Whether the next attempt to connect may succeed. A certificate that is refused is refused again.
+pub(super) fn may_come_back(e: &postgres::Error) -> bool {
+    let mut sources = std::iter::successors(e.source(), |e| (*e).source());
+    is_lost(e) && !sources.any(|e| tls_of(e).is_some())
+}
+
 /// An error of the system: nothing, or no longer anything, answers there.
 fn has_io(e: &postgres::Error) -> bool {
     let mut source = e.source();
@@ -58,8 +64,9 @@ pub(super) fn error(name: &Path, e: postgres::Error) -> RegistryError {
         {
             RegistryError::Conflict
         }
-        () if is(&[&SqlState::DISK_FULL]) => RegistryError::NoSpace(path),
-        () if is(&[&SqlState::READ_ONLY_SQL_TRANSACTION]) => RegistryError::ReadOnly(path),
+        () if is(&[&SqlState::DISK_FULL]) => RegistryError::NoSpaceThere(path),
+        () if is(&[&SqlState::READ_ONLY_SQL_TRANSACTION]) => RegistryError::ReadOnlyThere(path),
+        () if is(&[&SqlState::LOCK_NOT_AVAILABLE]) => RegistryError::Busy(path),
         () if is(&[&SqlState::INSUFFICIENT_PRIVILEGE]) => {
             RegistryError::NotAllowed { path, reason }
         }
@@ -125,6 +132,20 @@ pub enum AddressError {
         /// The mode.
         mode: String,
     },
+    /// Nothing says whom to trust.
+    #[error("sslmode {mode} asks for a trusted CA, and {} does not exist", path.display())]
+    NoRoots {
+        /// The mode.
+        mode: &'static str,
+        /// The file in which libpq's users have it.
+        path: PathBuf,
+    },
+    /// The certificates of the operating system without a look at the server's name.
+    #[error("sslrootcert=system is not possible with sslmode {mode}: it needs verify-full")]
+    SystemRoots {
+        /// The mode.
+        mode: &'static str,
+    },
     /// A file of passwords that others can read.
     #[error("the password file {} can be read by other users: its mode has to be 0600", .0.display())]
     OpenPasswordFile(PathBuf),
@@ -152,6 +173,14 @@ impl Failure for AddressError {
             Self::Url { .. } => Some("as postgresql://user@host:5432/database?sslmode=verify-full".into()),
             Self::Mode { .. } => Some(
                 "verify-full checks the server's certificate and name; disable is for a network that nobody else reaches"
+                    .into(),
+            ),
+            Self::NoRoots { .. } => Some(
+                "name the CA of the server with sslrootcert=FILE; sslrootcert=system takes the operating system's certificates"
+                    .into(),
+            ),
+            Self::SystemRoots { .. } => Some(
+                "everybody gets a certificate of one of the operating system's CAs: only the name tells servers apart"
                     .into(),
             ),
             Self::OpenPasswordFile(_) => Some("chmod 0600 that file".into()),

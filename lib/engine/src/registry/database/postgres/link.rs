@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use postgres::types::ToSql;
@@ -11,7 +12,8 @@ use postgres::{Client, Row, Statement};
 use thread_local::ThreadLocal;
 
 use super::address::Address;
-use super::failure::{error, is_lost};
+use super::failure::{error, is_lost, may_come_back};
+use crate::registry::database::again;
 use crate::registry::database::value::{Fetched, Value};
 use crate::registry::{RegistryError, Result};
 
@@ -41,44 +43,54 @@ SET synchronous_commit = on";
 /// A connection for each thread, to one server.
 #[derive(Debug)]
 pub(in crate::registry) struct Links {
-    address: Arc<Address>,
+    server: Arc<Server>,
     of_threads: ThreadLocal<Link>,
 }
 
+/// The server of a registry, as all its connections know it.
+#[derive(Debug)]
+struct Server {
+    address: Address,
+    /// Whether it has answered before: then it is waited for when it is lost.
+    was_there: AtomicBool,
+    /// Whether it was told that it is waited for.
+    is_told: AtomicBool,
+}
+
 impl Links {
-    /// None yet; each thread connects when it asks.
-    pub(in crate::registry) fn new(address: Address) -> Self {
-        Self { address: Arc::new(address), of_threads: ThreadLocal::new() }
+    /// None yet; each thread connects when it asks. A server that was there before, when others had the registry open,
+    /// is waited for.
+    pub(in crate::registry) fn new(address: Address, was_there: bool) -> Self {
+        let (was_there, is_told) = (AtomicBool::new(was_there), AtomicBool::new(false));
+        let server = Arc::new(Server { address, was_there, is_told });
+        Self { server, of_threads: ThreadLocal::new() }
     }
 
     /// The connection of this thread; it connects when it is first used.
     pub(in crate::registry) fn of_thread(&self) -> &Link {
         self.of_threads.get_or(|| Link {
-            address: Arc::clone(&self.address),
+            server: Arc::clone(&self.server),
             client: RefCell::new(None),
             statements: RefCell::new(HashMap::new()),
             is_open: Cell::new(false),
             cursors: Cell::new(0),
-            was_there: Cell::new(false),
         })
     }
 }
 
 /// A connection of one thread.
 pub(in crate::registry) struct Link {
-    address: Arc<Address>,
+    server: Arc<Server>,
     client: RefCell<Option<Client>>,
     statements: RefCell<HashMap<String, Statement>>,
     /// Whether a transaction is open: then nothing is repeated, and no other is begun.
     is_open: Cell<bool>,
     cursors: Cell<u64>,
-    /// Whether the server has answered before: then it is waited for when it is lost.
-    was_there: Cell<bool>,
 }
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Link({})", self.address)
+        write!(f, "Link({})", self.server.address)
     }
 }
 
@@ -114,7 +126,7 @@ impl Link {
         }
     }
 
-    /// Connects, if it is not. A server that was there is waited for.
+    /// Connects, if it is not. A server that was there, for whatever thread, is waited for.
     fn connect(&self, name: &Path) -> Result<()> {
         if self.client.borrow().as_ref().is_some_and(|client| !client.is_closed()) {
             return Ok(());
@@ -125,20 +137,22 @@ impl Link {
         self.statements.borrow_mut().clear();
         *self.client.borrow_mut() = None;
         let (given_up, mut pause) = (Instant::now() + PATIENCE, PAUSES.0);
-        let mut told = false;
+        let server = &self.server;
         loop {
-            match self.address.connect(SET_UP) {
+            match server.address.connect(SET_UP) {
                 Ok(client) => {
                     *self.client.borrow_mut() = Some(client);
-                    self.was_there.set(true);
+                    server.was_there.store(true, Ordering::Relaxed);
+                    server.is_told.store(false, Ordering::Relaxed);
                     return Ok(());
                 }
                 Err(e)
-                    if self.was_there.get() && is_lost(&e) && Instant::now() + pause < given_up =>
+                    if server.was_there.load(Ordering::Relaxed)
+                        && may_come_back(&e)
+                        && Instant::now() + pause < given_up =>
                 {
-                    if !told {
-                        self.address.tell_waiting(PATIENCE);
-                        told = true;
+                    if !server.is_told.swap(true, Ordering::Relaxed) {
+                        server.address.tell_waiting(PATIENCE);
                     }
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(PAUSES.1);
@@ -186,17 +200,22 @@ impl Link {
         values: &[Value<'_>],
         visit: &mut dyn FnMut(&Fetched<'_>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let _moment = match self.is_open.get() {
-            true => None,
-            false => Some(self.moment(name)?),
-        };
         let number = self.cursors.replace(self.cursors.get() + 1);
         let declare = format!("DECLARE c{number} NO SCROLL CURSOR FOR {}", numbered(sql));
-        self.with(name, |client, _| client.execute(&declare, &references(values)))?;
         let fetch = format!("FETCH FORWARD {PORTION} FROM c{number}");
-        let fetch = self.with(name, |client, _| client.prepare(&fetch))?;
-        loop {
+        let begin = || {
+            let moment = match self.is_open.get() {
+                true => None,
+                false => Some(self.moment(name)?),
+            };
+            self.with(name, |client, _| client.execute(&declare, &references(values)))?;
+            let fetch = self.with(name, |client, _| client.prepare(&fetch))?;
             let rows = self.with(name, |client, _| client.query(&fetch, &[]))?;
+            Ok((moment, fetch, rows))
+        };
+        // Once a row was visited, another moment would not fit to it.
+        let (_moment, fetch, mut rows) = again(begin)?;
+        loop {
             for row in &rows {
                 visit(&Fetched::postgres(row, name))?;
             }
@@ -204,6 +223,7 @@ impl Link {
                 self.batch(name, &format!("CLOSE c{number}"))?;
                 return Ok(());
             }
+            rows = self.with(name, |client, _| client.query(&fetch, &[]))?;
         }
     }
 

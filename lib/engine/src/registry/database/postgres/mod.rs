@@ -29,5 +29,8 @@ pub(in crate::registry) use link::{Link, Links, ReadMoment};
 pub(in crate::registry) use opening::{create_if_missing, version};
 pub(in crate::registry) use work::Open;
 
+/// What gives stations and auditors their rights: statements for psql.
+pub const ROLES: &str = include_str!("roles.sql");
+
 pub use address::{Address, Surroundings};
 pub use failure::AddressError;

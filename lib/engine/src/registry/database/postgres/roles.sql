@@ -1,6 +1,7 @@
--- Rights for those who share a registry, run by its owner after it was made: psql -v ON_ERROR_STOP=1 -f roles.sql
+-- Rights for those who share a registry, given after it was made by somebody who may make roles and act as its owner:
+-- c8y-pki registry roles | psql -v ON_ERROR_STOP=1 -1 -d pki
 --
--- The owner makes the schema and CAs, renames CAs, makes orders. A station issues, renews and revokes. An auditor reads.
+-- The owner makes the schema, renames CAs, makes orders, and takes the registry to another place. A station issues, renews and revokes. An auditor reads.
 -- Give each person or station a login of its own: CREATE ROLE line7 LOGIN IN ROLE c8y_pki_station;
 SET search_path = c8y_pki, pg_catalog;
 

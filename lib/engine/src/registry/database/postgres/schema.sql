@@ -159,6 +159,10 @@ DECLARE
     detail_bytes bytea := convert_to(new_detail, 'UTF8');
     new_hash bytea;
 BEGIN
+    -- After that row nothing is recorded here any more. Here current_user is the owner.
+    IF new_action = 'move' AND NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'permission denied: only its owner takes a registry to another place';
+    END IF;
     SELECT * INTO STRICT before FROM head FOR UPDATE;
     new_sequence := before.sequence + 1;
     new_hash := sha256(

@@ -39,17 +39,24 @@ pub(super) enum TlsMode {
     VerifyFull,
 }
 
+impl TlsMode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
 impl FromStr for TlsMode {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        match text {
-            "disable" => Ok(Self::Disable),
-            "require" => Ok(Self::Require),
-            "verify-ca" => Ok(Self::VerifyCa),
-            "verify-full" => Ok(Self::VerifyFull),
-            other => Err(AddressError::Mode { mode: other.to_owned() }),
-        }
+        let all = [Self::Disable, Self::Require, Self::VerifyCa, Self::VerifyFull];
+        let found = all.into_iter().find(|mode| mode.name() == text);
+        found.ok_or_else(|| AddressError::Mode { mode: text.to_owned() })
     }
 }
 
@@ -58,18 +65,25 @@ impl FromStr for TlsMode {
 pub(super) struct Trust(Arc<ClientConfig>);
 
 impl Trust {
-    /// With the roots of a file, of `~/.postgresql/root.crt`, or of the operating system (`system`, or where there is
-    /// no file).
+    /// With the roots of a file, else of `~/.postgresql/root.crt`; those of the operating system only if it is asked for
+    /// them (`system`), since everybody gets certificates there.
     pub(super) fn new(
         mode: TlsMode,
         roots: Option<&str>,
         home: Option<&Path>,
     ) -> Result<Self, AddressError> {
         let default = home.map(|home| home.join(".postgresql").join("root.crt"));
-        let file = match roots {
-            Some("system") => None,
-            Some(file) => Some(PathBuf::from(file)),
-            None => default.filter(|file| file.exists()),
+        let file = match (roots, mode) {
+            (Some("system"), TlsMode::VerifyFull) => None,
+            (Some("system"), mode) => return Err(AddressError::SystemRoots { mode: mode.name() }),
+            (Some(file), _) => Some(PathBuf::from(file)),
+            (None, mode) => match default.as_ref().filter(|file| file.exists()) {
+                None if mode != TlsMode::Require => {
+                    let path = default.unwrap_or_else(|| "~/.postgresql/root.crt".into());
+                    return Err(AddressError::NoRoots { mode: mode.name(), path });
+                }
+                file => file.cloned(),
+            },
         };
         let cannot = |e: TlsError| AddressError::File {
             path: file.clone().unwrap_or_else(|| PathBuf::from("the system's certificates")),
@@ -84,7 +98,7 @@ impl Trust {
                 );
                 Some(builder.build().map_err(|e| cannot(TlsError::General(e.to_string())))?)
             }
-            (None, TlsMode::Require) if roots.is_none() => None,
+            (None, TlsMode::Require) => None,
             (None, _) => Some(Arc::new(Verifier::new(Arc::clone(&provider)).map_err(cannot)?)),
         };
         let lenient = Lenient {

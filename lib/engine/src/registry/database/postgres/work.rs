@@ -101,14 +101,17 @@ impl ToSql for Chunk {
 impl<'r> Open<'r> {
     pub(in crate::registry) fn begin(link: &'r Link, name: &'r Path, turn: Turn) -> Result<Self> {
         let chunk = Chunk::new()?;
-        let lock = match turn {
-            Turn::Alone => "; SELECT lock_head()",
-            Turn::Shared => "",
+        let own = format!("INSERT INTO chunk (id) VALUES ('{}')", hex(&chunk.0));
+        let begun = match turn {
+            Turn::Shared => own,
+            Turn::Alone => format!("{own}; SELECT lock_head()"),
+            // Each change begins with a row in `chunk`. What is done meanwhile elsewhere takes its time.
+            Turn::Last => format!(
+                "SET LOCAL idle_in_transaction_session_timeout = 0;
+                 LOCK TABLE chunk IN SHARE ROW EXCLUSIVE MODE; {own}; SELECT lock_head()"
+            ),
         };
-        link.begin(
-            name,
-            &format!("BEGIN; INSERT INTO chunk (id) VALUES ('{}'){lock}", hex(&chunk.0)),
-        )?;
+        link.begin(name, &format!("BEGIN; {begun}"))?;
         Ok(Self { link, name, chunk, number: RefCell::new(None) })
     }
 

@@ -119,6 +119,7 @@ pub(in crate::registry) fn error(file: &Path, e: rusqlite::Error) -> RegistryErr
     match e.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => RegistryError::Conflict,
         Some(ErrorCode::NotADatabase) => RegistryError::NotARegistry(path),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => RegistryError::Busy(path),
         Some(ErrorCode::DiskFull) => RegistryError::NoSpace(path),
         // Where SQLite only says that a write failed.
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if files::is_disk_full(file) => {
