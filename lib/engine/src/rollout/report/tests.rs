@@ -62,6 +62,7 @@ fn picture() -> Picture {
             listed: 2,
             issued: 2,
             incomplete: 0,
+            registered_before: 0,
             registered: Some(2),
             connected: Some((1, 2)),
             place: Some("t.example.com:8883".to_owned()),
