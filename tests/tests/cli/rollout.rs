@@ -200,3 +200,15 @@ fn an_order_of_a_thousand_devices() {
     cli.ok("rollout demo/rollout.toml");
     assert!(before == cli.snapshot("demo"), "the second run changed something");
 }
+
+#[test]
+fn a_validity_that_no_certificate_has_is_refused_before_anything_is_made() {
+    let ca = ("profile = \"root\"", "profile = \"root\"\ndays = ");
+    let devices = ("[devices]", "[devices]\ndays = ");
+    for (at, days) in [(ca, "0"), (ca, "99999"), (devices, "0"), (devices, "36501")] {
+        let cli = example(|text| text.replacen(at.0, &format!("{}{days}", at.1), 1));
+        let line = line_of(&cli, "days = ");
+        let error = format!("line {line}: days = {days} is not between 1 and 36500");
+        refused(&cli, &error);
+    }
+}

@@ -56,7 +56,7 @@ pub(super) struct RawCa {
     pub(super) parent: Option<Spanned<String>>,
     pub(super) profile: Spanned<String>,
     pub(super) subject: Spanned<String>,
-    pub(super) days: Option<u32>,
+    pub(super) days: Option<Spanned<u32>>,
     pub(super) token: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) existing_key: bool,
@@ -70,7 +70,7 @@ pub(super) struct RawDevices {
     pub(super) ca: Spanned<String>,
     pub(super) profile: Spanned<String>,
     pub(super) subject: Option<Spanned<String>>,
-    pub(super) days: Option<u32>,
+    pub(super) days: Option<Spanned<u32>>,
     pub(super) out: PathBuf,
     pub(super) bundle: Spanned<Vec<Bundle>>,
 }

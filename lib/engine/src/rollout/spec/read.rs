@@ -14,7 +14,7 @@ use crate::key::pkcs11::KeyUri;
 use crate::list::ListOptions;
 use crate::name::{Name, NameBuilder, find_field};
 use crate::platform::register::CHUNK;
-use crate::profile::{Kind, Profile, line_of};
+use crate::profile::{Kind, MAX_VALIDITY_DAYS, Profile, line_of};
 use crate::registration::{SEPARATORS, Settings};
 
 impl Spec {
@@ -270,7 +270,19 @@ impl Reader<'_> {
         if token.is_none() && raw.existing_key {
             return Err(self.at(raw.name.span().start, "`existing_key` needs `token`"));
         }
-        Ok(CaSpec { name, parent, profile, subject, days: raw.days, token })
+        let days = self.days(raw.days.as_ref())?;
+        Ok(CaSpec { name, parent, profile, subject, days, token })
+    }
+
+    /// A validity, within the same bounds as that of a profile.
+    fn days(&self, raw: Option<&Spanned<u32>>) -> Result<Option<u32>, RolloutError> {
+        let Some(raw) = raw else { return Ok(None) };
+        let days = *raw.get_ref();
+        if !(1..=MAX_VALIDITY_DAYS).contains(&days) {
+            let problem = format!("days = {days} is not between 1 and {MAX_VALIDITY_DAYS}");
+            return Err(self.at(raw.span().start, problem));
+        }
+        Ok(Some(days))
     }
 
     fn token(&self, text: &Spanned<String>, raw: &RawCa) -> Result<TokenSpec, RolloutError> {
@@ -300,7 +312,7 @@ impl Reader<'_> {
             ca,
             profile,
             subject,
-            days: raw.days,
+            days: self.days(raw.days.as_ref())?,
             out: self.path(&raw.out),
             bundle: raw.bundle.get_ref().clone(),
         })
