@@ -54,6 +54,18 @@ fn columns_have_defaults() {
 }
 
 #[test]
+fn a_placeholder_that_there_is_not_is_refused() {
+    let cli = with_list("id,name\na,\n");
+    for option in ["--name {idd}", "--set plant={idd}", "--type x{idd}y"] {
+        let said = cli.fails(2, &format!("registration create --from devices.csv {option}"));
+        let error = "error: {idd} is no placeholder of registrations: the only one is {id}";
+        assert!(said.starts_with(error), "{option}: {said}");
+    }
+    let csv = cli.ok("registration create --from devices.csv --set 'plant={ \"a\": 1 }{}'");
+    assert!(csv.contains('{'), "{csv}");
+}
+
+#[test]
 fn devices_of_the_registry_keep_the_columns_of_their_list() {
     let cli = Cli::with_cas();
     cli.write("devices.csv", "id,name,type,group\nb,Zwei,acme,Werk Nürnberg\na,Eins,acme,\n");

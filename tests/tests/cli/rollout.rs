@@ -212,3 +212,22 @@ fn a_validity_that_no_certificate_has_is_refused_before_anything_is_made() {
         refused(&cli, &error);
     }
 }
+
+#[test]
+fn a_placeholder_that_registrations_do_not_know_is_named_with_its_line() {
+    for faulty in ["name = \"{idd}\"", "set = { plant = \"{idd}\" }"] {
+        let text = example_with(faulty);
+        let cli = example(|_| text.clone());
+        let line = line_of(&cli, "{idd}");
+        refused(&cli, &format!("line {line}: {{idd}} is no placeholder of registrations"));
+    }
+}
+
+/// The example with this line under `[registration]`, and no other name.
+fn example_with(line: &str) -> String {
+    let cli = example(|text| text);
+    let text = cli.text("demo/rollout.toml");
+    let (above, below) = text.split_once("[registration]\n").expect("a registration");
+    let below: Vec<&str> = below.lines().filter(|l| !l.starts_with("name =")).collect();
+    format!("{above}[registration]\n{line}\n{}\n", below.join("\n"))
+}

@@ -32,6 +32,9 @@ pub enum RegistrationError {
     /// A header that makes an array.
     #[error("the custom property {0:?} would be an array, which the platform does not take")]
     Array(String),
+    /// A placeholder that there is not.
+    #[error("{{{0}}} is no placeholder of registrations: the only one is {{id}}")]
+    Placeholder(String),
     /// Making a one-time password.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -67,6 +70,7 @@ impl Failure for RegistrationError {
             | Self::TwoExternalIds(..)
             | Self::NotWithCertificates(_)
             | Self::Array(_)
+            | Self::Placeholder(_)
             | Self::OneTime { .. }
             | Self::Value { .. } => Fault::Input,
         }

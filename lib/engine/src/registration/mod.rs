@@ -30,5 +30,6 @@ pub use columns::{AGENT, SEPARATORS, column_of};
 pub use error::RegistrationError;
 pub use one_time::{OneTimeError, OneTimePassword};
 pub(crate) use records::{Record, records};
+pub(crate) use row::check_placeholders;
 pub use row::{Settings, column, id_types, one_time_password};
 pub use sheet::{Sheet, Survey, create};

@@ -13,7 +13,7 @@ pub struct Settings {
     /// The separator; by default the first of `;` `,` tab that no value contains.
     pub separator: Option<char>,
     /// Values for all devices whose row has none, by header. `{id}` stands for the device
-    /// identifier.
+    /// identifier; another word in braces is refused.
     pub defaults: BTreeMap<String, String>,
     /// Leaves out the column that makes devices agents.
     pub no_agent: bool,
@@ -50,6 +50,16 @@ pub fn id_types<'a>(devices: impl IntoIterator<Item = &'a Device>) -> HashMap<St
     devices.into_iter().filter_map(of).collect()
 }
 
+/// Looks for a placeholder other than `{id}` in a value for all devices: each device would get it as it is. Other
+/// text in braces, such as JSON, is left alone.
+pub(crate) fn check_placeholders(text: &str) -> Result<(), RegistrationError> {
+    let is_word =
+        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let names = text.split('{').skip(1).filter_map(|after| after.split_once('}'));
+    let unknown = names.map(|(name, _)| name).filter(is_word).find(|name| *name != "id");
+    unknown.map_or(Ok(()), |name| Err(RegistrationError::Placeholder(name.to_owned())))
+}
+
 /// The cells of a device, by their columns; `password` is a new one-time password.
 pub(super) fn row(
     device: &Device,
@@ -81,6 +91,7 @@ pub(super) fn row(
         row.insert(column, value.clone());
     }
     for (header, value) in &settings.defaults {
+        check_placeholders(value)?;
         let value = value.replace("{id}", device.id.as_str());
         row.entry(column_of(header)).or_insert(value);
     }

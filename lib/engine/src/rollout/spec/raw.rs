@@ -89,10 +89,10 @@ pub(super) struct RawTruststore {
 pub(super) struct RawRegistration {
     pub(super) file: PathBuf,
     pub(super) separator: Option<Spanned<String>>,
-    pub(super) r#type: Option<String>,
-    pub(super) name: Option<String>,
+    pub(super) r#type: Option<Spanned<String>>,
+    pub(super) name: Option<Spanned<String>>,
     #[serde(default)]
-    pub(super) set: BTreeMap<String, String>,
+    pub(super) set: BTreeMap<String, Spanned<String>>,
 }
 
 #[derive(Deserialize)]

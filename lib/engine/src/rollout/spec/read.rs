@@ -15,7 +15,7 @@ use crate::list::ListOptions;
 use crate::name::{Name, NameBuilder, find_field};
 use crate::platform::register::CHUNK;
 use crate::profile::{Kind, MAX_VALIDITY_DAYS, Profile, line_of};
-use crate::registration::{SEPARATORS, Settings};
+use crate::registration::{SEPARATORS, Settings, check_placeholders};
 
 impl Spec {
     /// Reads a rollout file. The profiles that it names are read too.
@@ -367,6 +367,10 @@ impl Reader<'_> {
         let mut defaults = raw.set;
         defaults.extend(raw.r#type.map(|v| ("TYPE".to_owned(), v)));
         defaults.extend(raw.name.map(|v| ("NAME".to_owned(), v)));
+        for value in defaults.values() {
+            check_placeholders(value.get_ref()).map_err(|e| self.at(value.span().start, e))?;
+        }
+        let defaults = defaults.into_iter().map(|(k, v)| (k, v.into_inner())).collect();
         let settings = Settings { separator, defaults, no_agent: false, one_time_passwords: false };
         let file = self.path(&raw.file);
         // Each tenant has answers of its own.
