@@ -214,6 +214,20 @@ fn a_validity_that_no_certificate_has_is_refused_before_anything_is_made() {
 }
 
 #[test]
+fn the_directory_of_the_devices_is_not_that_of_the_pki() {
+    let out = "out = \"out/devices\"";
+    for (from, to, words) in [
+        (out, "out = \"\"", "out is empty: name a directory"),
+        (out, "out = \"pki\"", "have to be two, and neither in the other"),
+        (out, "out = \"./pki/devices\"", "have to be two, and neither in the other"),
+        ("pki = \"pki\"", "pki = \"out/devices/pki\"", "have to be two, and neither in the other"),
+    ] {
+        let cli = example(|text| text.replacen(from, to, 1));
+        refused(&cli, words);
+    }
+}
+
+#[test]
 fn a_placeholder_that_registrations_do_not_know_is_named_with_its_line() {
     for faulty in ["name = \"{idd}\"", "set = { plant = \"{idd}\" }"] {
         let text = example_with(faulty);

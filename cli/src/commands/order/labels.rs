@@ -325,7 +325,7 @@ fn write_each(
     Ok(())
 }
 
-/// Refuses a directory with labels of other devices: whoever prints all that is in it would print those too.
+/// Refuses a directory with labels of other devices: who prints all that is in it would print those too.
 fn refuse_others(dir: &Path, drawn: &[(String, String)]) -> Result<()> {
     let ours: HashSet<String> = drawn.iter().map(|(name, _)| format!("{name}.svg")).collect();
     let mut others: Vec<String> = Vec::new();

@@ -48,7 +48,7 @@ fn the_password_of_a_newer_order_is_good_and_that_of_an_older_one_is_not() {
     let made = site.enrol_as("n-1:Third-4711", "n.b64").expect(200);
     assert_eq!(site.enrol_as("n-1:Third-4711", "n.b64").expect(200).body, made.body);
 
-    // A password of a file is for the first certificate, whoever has made that one.
+    // A password of a file is for the first certificate, by any way it was made.
     assert_eq!(site.stop().0, 0);
     site.cli.write("file.csv", "id,otp\nn-1,File-4711\nn-2,File-4712\n");
     site.start("--passwords file.csv");

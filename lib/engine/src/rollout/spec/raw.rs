@@ -19,7 +19,7 @@ pub(super) struct Shape {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw<T> {
-    pub(super) pki: PathBuf,
+    pub(super) pki: Spanned<PathBuf>,
     pub(super) longest_chain: Option<LongestChain>,
     pub(super) passwords: RawPasswords,
     pub(super) ca: Vec<RawCa>,
@@ -71,7 +71,7 @@ pub(super) struct RawDevices {
     pub(super) profile: Spanned<String>,
     pub(super) subject: Option<Spanned<String>>,
     pub(super) days: Option<Spanned<u32>>,
-    pub(super) out: PathBuf,
+    pub(super) out: Spanned<PathBuf>,
     pub(super) bundle: Spanned<Vec<Bundle>>,
 }
 

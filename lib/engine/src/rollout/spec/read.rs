@@ -153,9 +153,10 @@ impl Reader<'_> {
         let tenant =
             raw.tenant.as_ref().map(|tenant| self.tenant(tenant, &raw, known)).transpose()?;
         self.check_bundle(&raw, &devices.profile, &truststore)?;
+        self.check_folders(&raw.pki, &raw.devices.out)?;
         Ok(Spec {
             file: self.path.to_owned(),
-            pki: self.path(&raw.pki),
+            pki: self.path(raw.pki.get_ref()),
             longest_chain: raw.longest_chain,
             passwords: PasswordFiles {
                 ca: self.path(&raw.passwords.ca),
@@ -176,6 +177,33 @@ impl Reader<'_> {
             tenants,
             allowed: Allowed::default(),
         })
+    }
+
+    /// The directories of the PKI and of the devices are two, and neither lies in the other.
+    fn check_folders(
+        &self,
+        pki: &Spanned<PathBuf>,
+        out: &Spanned<PathBuf>,
+    ) -> Result<(), RolloutError> {
+        for (key, path) in [("pki", pki), ("out", out)] {
+            if path.get_ref().as_os_str().is_empty() {
+                return Err(self.at(path.span().start, format!("{key} is empty: name a directory")));
+            }
+        }
+        let whole = |path: &Path| {
+            let path = self.path(path);
+            path.canonicalize().or_else(|_| std::path::absolute(&path)).unwrap_or(path)
+        };
+        let (of_pki, of_devices) = (whole(pki.get_ref()), whole(out.get_ref()));
+        if of_pki.starts_with(&of_devices) || of_devices.starts_with(&of_pki) {
+            let problem = format!(
+                "the directory of the devices ({}) and the PKI directory ({}) have to be two, and neither in the other",
+                out.get_ref().display(),
+                pki.get_ref().display()
+            );
+            return Err(self.at(out.span().start, problem));
+        }
+        Ok(())
     }
 
     /// What a bundle needs has to be in the file, so that a run does not stop halfway.
@@ -313,7 +341,7 @@ impl Reader<'_> {
             profile,
             subject,
             days: self.days(raw.days.as_ref())?,
-            out: self.path(&raw.out),
+            out: self.path(raw.out.get_ref()),
             bundle: raw.bundle.get_ref().clone(),
         })
     }
