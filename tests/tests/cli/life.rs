@@ -526,7 +526,13 @@ fn a_batch_is_handed_over_and_openssl_checks_it() {
         let made = cli.run(&format!("device manifest --out ho {CA_PW} --json")).expect(0).json();
         assert_eq!((&made["devices"], &made["hash"]), (&2.into(), &hash.into()));
         let check = "cert verify --manifest ho/manifest.csv --trust pki/ca/line/cert.pem";
-        assert_eq!(cli.ok(check), "valid: signed by CN=Line\n");
+        let said = cli.ok(check);
+        assert!(said.starts_with("valid: signed by CN=Line\n"), "{said}");
+        // What was not looked at is not called good.
+        assert!(said.contains("whether the CA is revoked was not looked at; --crl FILE"), "{said}");
+        cli.ok(&format!("ca crl line {CA_PW}"));
+        let listed = cli.ok(&format!("{check} --crl pki/ca/line/crl.pem"));
+        assert!(!listed.contains("not looked at"), "{listed}");
         let first =
             "#c8y-pki manifest 2; purpose: hand-over of devices; issuer: CN=Line; issuer SHA-256: ";
         assert!(cli.text("ho/manifest.csv").starts_with(first));

@@ -129,6 +129,23 @@ fn a_revoked_ca_is_told_wherever_it_is_used() {
     assert!(overdue("order", "its CA line is revoked and issues none"), "{status}");
 }
 
+#[test]
+fn a_list_of_which_no_registration_can_be_made_is_told() {
+    let cli = Cli::with_cas();
+    for (name, list, words) in [
+        ("a", "id,credentials\na-1,secret\n", "column \"credentials\" cannot be used with certificates"),
+        ("b", "id,enrollment_otp\nb-1,short\n", "the one-time password (ENROLLMENT_OTP) of \"b-1\""),
+    ] {
+        cli.write("list.csv", list);
+        let made = cli.run(&format!("order create {name} --from list.csv --ca line")).expect(0);
+        assert!(made.stderr.contains("no registration CSV can be made of this order"), "{made:?}");
+        assert!(made.stderr.contains(words) && !made.stderr.contains("secret"), "{made:?}");
+    }
+    cli.write("list.csv", LIST);
+    let made = cli.run("order create c --from list.csv --ca line").expect(0);
+    assert!(!made.stderr.contains("registration CSV"), "{made:?}");
+}
+
 /// What is made of its devices after an order was taken back is not of the order.
 #[test]
 fn an_order_that_was_taken_back_stays_so() {

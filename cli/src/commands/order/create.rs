@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki_core::crypto::KeyType;
 use c8y_pki_core::profile::Profile;
+use c8y_pki_engine::list::ListFile;
 use c8y_pki_engine::orders::{self, Draft, OrderOptions, Progress};
 use c8y_pki_engine::provision::bundle::Bundle;
+use c8y_pki_engine::registration::{Settings, Survey};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -114,6 +116,7 @@ pub(super) fn run(args: &CreateArgs, dir: &Path, out: Output) -> Result {
         list: list.name(),
     };
     let order = orders::create(&mut pki, &draft, &list, now)?;
+    warn_of_registration(&list, out)?;
     let progress: Progress = orders::progress(pki.registry(), &order)?;
     let view = View::of(&order, options, progress);
     out.result(&view, |view| {
@@ -128,4 +131,20 @@ pub(super) fn run(args: &CreateArgs, dir: &Path, out: Output) -> Result {
     }
     out.note(&format!("issue them: `c8y-pki device issue --order {} --out DIR`", view.name));
     Ok(Outcome::Done)
+}
+
+/// Says if no registration file can be made of the list as it is. Its devices can be issued all the same.
+fn warn_of_registration(list: &ListFile, out: Output) -> Result<()> {
+    let settings = Settings::default();
+    let (mut survey, mut fault) = (Survey::new(&settings), None);
+    list.each(|device| -> Result<()> {
+        if fault.is_none() {
+            fault = survey.add(&device).err();
+        }
+        Ok(())
+    })?;
+    if let Some(fault) = fault {
+        out.warning(&format!("no registration CSV can be made of this order: {fault}"));
+    }
+    Ok(())
 }

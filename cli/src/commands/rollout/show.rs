@@ -137,8 +137,12 @@ fn registered(r: &Registered) -> String {
         0 => String::new(),
         n => format!(" {n} of them before, by the result file."),
     };
+    let kept = match r.updated {
+        0 => "",
+        _ => " What the tenant keeps of those there before (type, name, groups) was not looked at.",
+    };
     as_line(&format!(
-        "Tenant {}: {} registered, {} there before, {} refused.{before}",
+        "Tenant {}: {} registered, {} there before, {} refused.{before}{kept}",
         r.tenant, r.created, r.updated, r.failed
     ))
 }
