@@ -133,8 +133,16 @@ fn a_revoked_ca_is_told_wherever_it_is_used() {
 fn a_list_of_which_no_registration_can_be_made_is_told() {
     let cli = Cli::with_cas();
     for (name, list, words) in [
-        ("a", "id,credentials\na-1,secret\n", "column \"credentials\" cannot be used with certificates"),
-        ("b", "id,enrollment_otp\nb-1,short\n", "the one-time password (ENROLLMENT_OTP) of \"b-1\""),
+        (
+            "a",
+            "id,credentials\na-1,secret\n",
+            "column \"credentials\" cannot be used with certificates",
+        ),
+        (
+            "b",
+            "id,enrollment_otp\nb-1,short\n",
+            "the one-time password (ENROLLMENT_OTP) of \"b-1\"",
+        ),
     ] {
         cli.write("list.csv", list);
         let made = cli.run(&format!("order create {name} --from list.csv --ca line")).expect(0);
