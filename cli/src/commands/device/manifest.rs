@@ -220,7 +220,7 @@ fn refuse_missing(
     }
     let hint = match is_order {
         true => {
-            "issue the others first (a device that was revoked by its id: `c8y-pki device issue ID --existing replace`), \
+            "issue the others first (if one was revoked, by its id: `c8y-pki device issue ID --existing replace`), \
              or give --partial for a manifest of a part"
         }
         false => {

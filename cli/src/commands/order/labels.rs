@@ -264,7 +264,7 @@ fn missing(args: &LabelsArgs, of: &str, without: &[Facts], with: usize) -> Failu
 fn issuing(args: &LabelsArgs) -> String {
     match &args.name {
         Some(name) => format!(
-            "`c8y-pki device issue --order {}`; a device that was revoked by its id and with --existing replace",
+            "`c8y-pki device issue --order {}`; if one was revoked, by its id with --existing replace",
             quoted(name)
         ),
         None => "`c8y-pki device issue`".to_owned(),
