@@ -7,20 +7,20 @@ use c8y_pki_core::failure::{
 };
 
 /// What a rollout's file and line say to its own commands, and has to be said to those that are advised.
-static SAID: OnceLock<Said> = OnceLock::new();
+static SHARED: OnceLock<SharedOptions> = OnceLock::new();
 
 /// Options that are the same for many commands, as they are typed.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct SharedOptions {
     /// `--pki`, if the PKI directory is not the usual one.
     pub(crate) pki: Option<String>,
     /// How the tenant is reached.
     pub(crate) tenant: String,
 }
 
-/// Lets hints say these options, from now on.
-pub(crate) fn say(said: Said) {
-    SAID.get_or_init(|| said);
+/// Lets hints have these options, from now on.
+pub(crate) fn share(options: SharedOptions) {
+    SHARED.get_or_init(|| options);
 }
 
 /// What a command needs besides its own words.
@@ -103,9 +103,9 @@ fn needs(task: &Task) -> Needs {
 }
 
 /// The whole command, as it is typed.
-fn typed(task: &Task, said: Option<&Said>) -> String {
-    let pki = said.and_then(|said| said.pki.as_deref()).unwrap_or_default();
-    let tenant = said.map_or("", |said| &said.tenant);
+fn typed(task: &Task, shared: Option<&SharedOptions>) -> String {
+    let pki = shared.and_then(|shared| shared.pki.as_deref()).unwrap_or_default();
+    let tenant = shared.map_or("", |shared| &shared.tenant);
     let command = command(task);
     match needs(task) {
         Needs::Nothing => format!("c8y-pki {command}"),
@@ -127,7 +127,7 @@ pub(crate) fn sentence(hint: &Hint) -> String {
 
 fn means(by: &Means) -> String {
     match by {
-        Means::Run(task) => format!("`{}`", typed(task, SAID.get())),
+        Means::Run(task) => format!("`{}`", typed(task, SHARED.get())),
         Means::Give(setting) => option(*setting).to_owned(),
         Means::Omit(setting) => format!("leave out {}", option(*setting)),
         Means::Provide(Secret::KeyPassword) => "--key-password-file FILE".to_owned(),

@@ -7,7 +7,7 @@ use c8y_pki_core::failure::{
 };
 use clap::{Command, CommandFactory as _};
 
-use super::{Said, command, means, sentence, typed};
+use super::{SharedOptions, command, means, sentence, typed};
 use crate::args::Cli;
 
 /// An example of each variant, and a match that does not compile without one.
@@ -144,7 +144,7 @@ fn every_task_is_a_command_of_ours() {
         assert_eq!(said, format!("see it: `c8y-pki {line}`"));
         // What a rollout says besides is of that command too.
         let [pki, tenant] = [" --pki", " --host"].map(str::to_owned);
-        let typed = typed(&task, Some(&Said { pki: Some(pki), tenant }));
+        let typed = typed(&task, Some(&SharedOptions { pki: Some(pki), tenant }));
         check(&root, typed.strip_prefix("c8y-pki ").expect("the program's name"));
     }
 }

@@ -18,7 +18,7 @@ use super::{plan, show};
 use crate::clock;
 use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
-use crate::hint::{self, Said};
+use crate::hint::{self, SharedOptions};
 use crate::line::Line;
 use crate::old_ids;
 use crate::outlet;
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &RolloutArgs, line: &Line, pki: &Path, out: Output) -> R
     warn_of_another_folder(pki, &spec, out);
     let asked = Asked { spec: &spec, args, line };
     let is_usual = [pki, &spec.pki] == [Path::new(DEFAULT_PKI); 2];
-    hint::say(Said { pki: (!is_usual).then(|| asked.pki()), tenant: asked.at_tenant() });
+    hint::share(SharedOptions { pki: (!is_usual).then(|| asked.pki()), tenant: asked.at_tenant() });
     if let Some(page) = &args.report {
         check_page(page)?;
     }
