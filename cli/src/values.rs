@@ -85,8 +85,16 @@ impl SubjectArgs {
 
 /// A built-in profile by its name, or a file by its path; its key type may be overridden.
 pub(crate) fn profile(name: &str, key: Option<KeyType>) -> Result<Profile> {
-    let profile = match name.parse::<Profile>() {
-        Ok(profile) => profile,
+    Ok(profile_and_text(name, key)?.0)
+}
+
+/// The same, with the text of the file if it is none of those built in.
+pub(crate) fn profile_and_text(
+    name: &str,
+    key: Option<KeyType>,
+) -> Result<(Profile, Option<String>)> {
+    let (profile, text) = match name.parse::<Profile>() {
+        Ok(profile) => (profile, None),
         Err(unknown) => {
             let path = Path::new(name);
             if !path.exists() {
@@ -94,10 +102,15 @@ pub(crate) fn profile(name: &str, key: Option<KeyType>) -> Result<Profile> {
                 let (kind, hint) = (unknown.fault().kind(), unknown.hint());
                 return Err(Failure::Said { kind, message, hint });
             }
-            let bytes = files::read(path)?;
-            Profile::parse(name, &String::from_utf8_lossy(&bytes))?
+            let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
+            (Profile::parse(name, &text)?, Some(text))
         }
     };
+    Ok((with_key(profile, name, key)?, text))
+}
+
+/// The profile with keys of that type, if one is given.
+pub(crate) fn with_key(profile: Profile, name: &str, key: Option<KeyType>) -> Result<Profile> {
     match key {
         None => Ok(profile),
         Some(key) => profile.with_key(key).map_err(|problem| {

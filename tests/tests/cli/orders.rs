@@ -273,6 +273,30 @@ fn an_order_that_is_not_known_is_answered_by_those_that_are_alike() {
 }
 
 #[test]
+fn an_order_keeps_the_profile_that_it_was_made_with() {
+    let cli = Cli::with_cas();
+    let profile =
+        cli.ok("profile show device").replace("validity_days = 365", "validity_days = 77");
+    assert!(profile.contains("77"), "{profile}");
+    cli.write("my.toml", profile);
+    cli.write("acme.csv", LIST);
+    cli.ok("order create acme --from acme.csv --ca line --profile my.toml");
+    cli.write("my.toml", "changed = true");
+    cli.ok(&format!("device issue --order acme --out out {CA_PW}"));
+    std::fs::remove_file(cli.path("my.toml")).unwrap();
+    cli.ok(&format!("device issue gw-1 --existing replace --out out {CA_PW}"));
+    cli.ok(&format!("device renew gw-2 --out out {CA_PW}"));
+    for id in ["gw-1", "gw-2", "gw-3"] {
+        let all = cli.run(&format!("device show {id} --json")).expect(0).json_lines();
+        let shown = all.iter().find(|shown| shown["status"] == "live").expect("a live one");
+        let days = |key: &str| shown[key].as_str().expect("a date")[..10].to_owned();
+        let format = time::macros::format_description!("[year]-[month]-[day]");
+        let day = |text: String| time::Date::parse(&text, format).expect("a date");
+        assert_eq!((day(days("not_after")) - day(days("not_before"))).whole_days(), 77, "{shown}");
+    }
+}
+
+#[test]
 fn an_order_says_which_cas_have_issued_it() {
     let cli = Cli::with_cas();
     cli.ok("ca init other --subject CN=Other --ca-password-file pw");

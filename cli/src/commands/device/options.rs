@@ -167,6 +167,9 @@ pub(crate) struct OutputArgs {
     /// Give each device a random store password of its own, and write them to this new CSV (mode 0600)
     #[arg(long, value_name = "FILE", conflicts_with = "store_password_file")]
     pub(super) secrets: Option<PathBuf>,
+    /// The profile of the order of these devices, in place of one by its name.
+    #[arg(skip)]
+    pub(super) ordered_profile: Option<Profile>,
     /// Take keys from the key pool (`c8y-pki key pool fill`) instead of making them
     #[arg(long)]
     pub(super) key_pool: bool,
@@ -196,8 +199,10 @@ pub(super) enum Form {
 
 impl OutputArgs {
     pub(super) fn profile(&self) -> Result<Profile> {
-        let name = self.profile.as_deref().unwrap_or("device");
-        let profile = values::profile(name, self.key_type)?;
+        let profile = match &self.ordered_profile {
+            Some(kept) => values::with_key(kept.clone(), &kept.name, self.key_type)?,
+            None => values::profile(self.profile.as_deref().unwrap_or("device"), self.key_type)?,
+        };
         let rsa_keys = self.rsa_keys.unwrap_or(profile.rsa_keys);
         Ok(Profile { rsa_keys, ..profile })
     }
