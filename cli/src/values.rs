@@ -7,7 +7,7 @@ use c8y_pki_core::cert::{Certificate, LongestChain};
 use c8y_pki_core::crypto::{KeyType, RsaKeys};
 use c8y_pki_core::failure::Failure as _;
 use c8y_pki_core::name::{Name, NameBuilder, find_field};
-use c8y_pki_core::profile::{PathLength, Profile};
+use c8y_pki_core::profile::{MAX_VALIDITY_DAYS, PathLength, Profile};
 use c8y_pki_core::read;
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::Error;
@@ -119,6 +119,11 @@ pub(crate) fn with_key(profile: Profile, name: &str, key: Option<KeyType>) -> Re
     }
 }
 
+/// Days that a certificate is valid, within the bounds of a profile's.
+pub(crate) fn validity_days() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(MAX_VALIDITY_DAYS))
+}
+
 /// `own` or `backend`.
 pub(crate) fn rsa_keys(text: &str) -> std::result::Result<RsaKeys, String> {
     match text {
@@ -179,7 +184,8 @@ pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
         Some(number) => (number, 7),
         None => (text.strip_suffix('d').unwrap_or(text), 1),
     };
-    let days = number.parse::<u32>().ok().filter(|n| *n <= 36_500).map(|n| i64::from(n) * days);
+    let days =
+        number.parse::<u32>().ok().filter(|n| *n <= MAX_VALIDITY_DAYS).map(|n| i64::from(n) * days);
     days.map(Duration::days).ok_or_else(|| "not a span such as 30d or 8w".to_owned())
 }
 

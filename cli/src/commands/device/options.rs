@@ -140,7 +140,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "MAKER", value_parser = values::rsa_keys, conflicts_with = "key_pool")]
     pub(super) rsa_keys: Option<RsaKeys>,
     /// Validity in days, in place of the profile's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = values::validity_days())]
     pub(super) days: Option<u32>,
     /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
     /// shortened

@@ -54,7 +54,7 @@ pub(crate) struct CreateArgs {
     #[arg(long = "key-type", value_name = "TYPE")]
     key_type: Option<KeyType>,
     /// Validity in days, in place of the profile's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = values::validity_days())]
     days: Option<u32>,
     /// What each device gets: pem, p12, jks, thin-edge, truststore-p12, truststore-jks; by default pem
     #[arg(long, value_delimiter = ',', value_name = "KINDS")]
