@@ -20,6 +20,7 @@ mod reach;
 mod registration;
 mod roles;
 mod rollout;
+mod rollout_again;
 mod rollout_told;
 mod selftest;
 mod service;

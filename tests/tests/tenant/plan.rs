@@ -305,7 +305,10 @@ fn passwords_come_from_variables_where_there_are_no_files() {
     assert!(cli.names("demo/secrets").is_empty(), "a password was written");
     let plan =
         cli.run_with("rollout demo/rollout.toml --plan --exit-code", &secrets, b"").expect(0);
-    assert!(plan.stdout.contains("given by the caller; it opens the key of line-7"), "{plan:?}");
+    assert!(
+        plan.stdout.contains("given by the caller; it opens the keys of edge, line-7, root"),
+        "{plan:?}"
+    );
     let store = "store show demo/out/devices/gw-0/keystore.p12";
     cli.run_with(store, &secrets, b"").expect(0);
     // A new password would open nothing.

@@ -186,7 +186,7 @@ fn rows_say_what_they_are_about_once() {
     }
     edit(&cli, "secrets/store-password", "secrets/other");
     let said = cli.ok("rollout demo/rollout.toml --plan --new-ca");
-    let words = "it does not open the stores (truststore.p12: there is no password yet); 3 devices";
+    let words = "the stores have another password than the one that is to be made; 3 devices";
     assert_eq!(rows(&said, words).len(), 1, "{said}");
 
     // A CA that is revoked signs nothing, and what it has signed is not valid.

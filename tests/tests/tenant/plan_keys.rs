@@ -32,7 +32,7 @@ const ROWS: &[Row] = &[
         "passwords.store",
         &[("secrets/store-password", "secrets/other")],
         0,
-        &["~  passwords.store", "it does not open the stores", "3 devices"],
+        &["~  passwords.store", "the stores have another password than", "3 devices"],
     ),
     ("passwords.pin", &[("# pin =", "pin =")], 2, &["token-pin, does not exist"]),
     (
@@ -113,7 +113,10 @@ const ROWS: &[Row] = &[
     ),
     (
         "devices.ca",
-        &[("ca = \"line-7\"", "ca = \"edge\"")],
+        &[
+            ("ca = \"line-7\"", "ca = \"edge\""),
+            ("[tenant]\ncas = [\"line-7\"]", "[tenant]\ncas = [\"edge\"]"),
+        ],
         0,
         &[
             "~  devices.ca",
@@ -212,11 +215,11 @@ const ROWS: &[Row] = &[
     ),
     (
         "tenant.cas",
-        &[("[tenant]\ncas = [\"line-7\"]", "[tenant]\ncas = [\"edge\"]")],
+        &[("[tenant]\ncas = [\"line-7\"]", "[tenant]\ncas = [\"root\"]")],
         0,
         &[
             "+  tenant.cas",
-            "edge",
+            "root",
             "-  tenant.cas",
             "`c8y-pki tenant trust remove demo/pki/ca/line-7/cert.pem`",
         ],

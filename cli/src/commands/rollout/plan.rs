@@ -77,8 +77,11 @@ fn words(finding: &Finding, asked: &Asked<'_>) -> String {
 /// How many devices, and the first of them.
 fn devices(finding: &Finding) -> String {
     let mut ids: Vec<&str> = finding.ids.iter().take(MOST_IDS).map(String::as_str).collect();
-    if finding.devices > ids.len() {
+    if finding.devices > ids.len() && !ids.is_empty() {
         ids.push("…");
+    }
+    if ids.is_empty() {
+        return count(finding.devices, "device");
     }
     let keep = if finding.sign == Sign::Differs { " as before" } else { "" };
     format!("{}{keep} ({})", count(finding.devices, "device"), ids.join(", "))

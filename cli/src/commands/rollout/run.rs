@@ -266,7 +266,7 @@ fn warn_of_verdict(report: &Report, out: Output) {
     if let (Verdict::NotAsked { .. }, None) = (platform, &report.failure) {
         out.warning(&format!(
             "it is not known whether the platform accepts the chain of {device} ({platform}); the devices \
-             were made in spite of that"
+             were made or registered in spite of that"
         ));
     }
     if let (Some(true), Some(false)) =

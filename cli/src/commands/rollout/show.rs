@@ -132,6 +132,13 @@ fn why(failed: &NotConnected) -> String {
 }
 
 fn registered(r: &Registered) -> String {
+    if r.before == r.rows {
+        let devices = count(r.rows, "device");
+        return as_line(&format!(
+            "Tenant {}: nothing was sent; {devices} registered before, by the result file.",
+            r.tenant
+        ));
+    }
     // What was not sent was not looked at.
     let before = match r.before {
         0 => String::new(),
@@ -148,7 +155,16 @@ fn registered(r: &Registered) -> String {
 }
 
 fn connected(c: &Connected) -> String {
-    format!("{} of {} connect to {}.\n", c.connected, count(c.devices, "device"), c.place())
+    let devices = count(c.devices, "device");
+    match c.not_tried {
+        0 => format!("{} of {devices} connect to {}.\n", c.connected, c.place()),
+        n => format!(
+            "{} of the {devices} tried connect to {}; {} not tried.\n",
+            c.connected,
+            c.place(),
+            count(n, "device")
+        ),
+    }
 }
 
 /// Where to find what was made.

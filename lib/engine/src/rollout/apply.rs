@@ -51,7 +51,7 @@ pub fn apply(
         report.shortened.extend(make_ca(spec, &mut pki, ca, passwords, run.now)?);
     }
     done(&mut report.steps, &["password", "ca"]);
-    let connecting = if remote.connect.is_some() { &plan.list.devices[..] } else { &[] };
+    let connecting = if remote.connect.is_some() { &plan.certified[..] } else { &[] };
     let connecting = (
         connecting.iter().map(|device| device.id.clone()).collect(),
         registration::id_types(connecting),

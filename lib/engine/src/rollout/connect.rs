@@ -41,6 +41,8 @@ pub struct Connected {
     pub mqtt_service: bool,
     /// How many were to connect.
     pub devices: usize,
+    /// How many were not tried, since a sample was asked for.
+    pub not_tried: usize,
     /// How many did.
     pub connected: usize,
     /// Those that did.
@@ -85,6 +87,7 @@ pub(super) fn apply(
     store_password: Option<&Password>,
     run: &Run<'_>,
 ) -> Connected {
+    let all = devices.len();
     let ids = spread(devices, wanted.sample);
     let one = |index: usize| {
         let id = &ids[index];
@@ -127,6 +130,7 @@ pub(super) fn apply(
         target: wanted.check.target.to_string(),
         mqtt_service: wanted.check.service.is_some(),
         devices: total,
+        not_tried: all - total,
         connected: connected.len(),
         ids: connected,
         failed,

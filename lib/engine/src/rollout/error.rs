@@ -77,6 +77,43 @@ pub enum RolloutError {
         /// Whether that one is in the PKI directory and no longer named in the file.
         renamed: bool,
     },
+    /// A file with the key of something else.
+    #[error("{} holds a key that is not that of the CA {ca}", path.display())]
+    AnotherKey {
+        /// The CA.
+        ca: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Devices that would outlive their CA.
+    #[error("{file}: `days` under [devices] is {days}, but the CA {ca} ends on {end}")]
+    Days {
+        /// The file.
+        file: String,
+        /// What it asks for.
+        days: u32,
+        /// The CA.
+        ca: String,
+        /// The day on which it ends.
+        end: time::Date,
+        /// The most that it allows.
+        most: i64,
+    },
+    /// No CA of the devices would be trusted.
+    #[error(
+        "{file}: `cas` under [tenant] is {}, but the devices are issued by {ca}: the tenant {tenant} would refuse all of them",
+        cas.join(", ")
+    )]
+    NoAnchor {
+        /// The file.
+        file: String,
+        /// The tenant.
+        tenant: String,
+        /// The CA of the devices.
+        ca: String,
+        /// The CAs that the file uploads.
+        cas: Vec<String>,
+    },
     /// A CA of the file that is not there, though the registry has one of its subject.
     #[error(
         "{file} wants a CA {name:?} with the subject {subject}: the registry has issued it, and the PKI directory \
@@ -268,6 +305,9 @@ impl Failure for RolloutError {
             | Self::OtherSubject { .. }
             | Self::SecondCa { .. }
             | Self::LostCa { .. }
+            | Self::NoAnchor { .. }
+            | Self::AnotherKey { .. }
+            | Self::Days { .. }
             | Self::WhichTenant { .. }
             | Self::PasswordLost { .. }
             | Self::OtherParent { .. }
@@ -296,6 +336,14 @@ impl Failure for RolloutError {
                 )
                 .then(Hint::give("if a second CA is really meant", Setting::SecondCa)),
             ),
+            Self::AnotherKey { .. } => Some("put its own key back from a backup".into()),
+            Self::NoAnchor { ca, .. } => {
+                Some(format!("add {ca} to `cas`, or a CA above it").into())
+            }
+            Self::Days { most, .. } => Some(match most {
+                0 => "renew the CA first".into(),
+                most => format!("give at most {most}, or leave `days` out: then it is shortened").into(),
+            }),
             Self::LostCa { .. } => Some(
                 Hint::say("put the CA's directory back from a backup")
                     .then(Hint::run("see what is missing", Task::CheckRegistry))

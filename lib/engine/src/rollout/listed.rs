@@ -7,6 +7,7 @@ use super::RolloutError;
 use super::diff::{Finding, Remedy, Sign};
 use super::spec::Spec;
 use super::step::{Action, Step};
+use crate::client_id::DeviceId;
 use crate::list::{BadRow, BadRows, Device, new_ids};
 use crate::pki::Pki;
 use crate::provision::bundle::Bundle;
@@ -18,6 +19,8 @@ pub(super) struct DeviceStep {
     pub(super) step: Step,
     pub(super) finding: Vec<Finding>,
     pub(super) first_new: Option<usize>,
+    /// The folded ids of those that were revoked: they are neither registered nor connected.
+    pub(super) revoked: HashSet<String>,
 }
 
 /// What the registry has of the devices of a list.
@@ -105,8 +108,8 @@ pub(super) fn device_step(
         return Err(ProvisionError::Faults { faults: found.faults, total: devices.len() }.into());
     }
     let issued = &found.known;
-    let live = issued.len();
-    let new = devices.len() - live;
+    let live = issued.len() - found.revoked.len();
+    let new = devices.len() - issued.len();
     let bundle: Vec<&str> = Bundle::ALL
         .iter()
         .filter(|(kind, _)| spec.devices.bundle.contains(kind))
@@ -114,7 +117,11 @@ pub(super) fn device_step(
         .collect();
     let action = if new > 0 { Action::Create } else { Action::Keep };
     let by = format!("by {}: {}", spec.devices.ca, bundle.join(", "));
-    let detail = format!("{new} new, {live} issued before, {by}");
+    let without = match found.revoked.len() {
+        0 => String::new(),
+        n => format!(", {n} revoked"),
+    };
+    let detail = format!("{new} new, {live} issued before{without}, {by}");
     let first_new = devices.iter().position(|d| !issued.contains(&d.id.folded()));
     let name = spec.devices.out.display().to_string();
     let mut finding = Vec::new();
@@ -126,11 +133,12 @@ pub(super) fn device_step(
         finding.push(missing.by(Remedy::Apply));
     }
     if !found.revoked.is_empty() {
-        let detail = "in the list, but revoked: they get no certificate";
+        let detail = "in the list, but revoked: they get no certificate and are not registered";
         let mut revoked = Finding::new(Sign::Differs, "devices.from", &name, detail);
         found.revoked.iter().for_each(|id| revoked.count(id));
         finding.push(revoked.by(Remedy::Unlist));
     }
     let step = Step::new(action, "devices", name, detail);
-    Ok(DeviceStep { step: step.of(new), finding, first_new })
+    let revoked = found.revoked.iter().map(|id| DeviceId::known(id.as_str()).folded()).collect();
+    Ok(DeviceStep { step: step.of(new), finding, first_new, revoked })
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::RolloutError;
 use super::diff::{Finding, Remedy, Sign};
-use super::spec::Spec;
+use super::spec::{CaSpec, Spec};
 use super::step::{Action, Step};
 use crate::crypto::random_password;
 use crate::files::{self, Access};
+use crate::key::signer::Signer as _;
 use crate::pki::{Ca, CaKey};
 use crate::secret::{ChosenPassword, Password};
 
@@ -139,7 +140,9 @@ pub(super) fn plan(
         let step = Step::new(action, "password", name, detail);
         let mut finding = step.finding(key);
         if key == "passwords.ca" && action == Action::Keep {
-            finding.detail = opens(spec, existing)?;
+            let (words, unopened) = opens(spec, existing)?;
+            finding.detail = words;
+            findings.extend(unopened);
         }
         findings.push(finding);
         findings.extend(open_to_others(key, path));
@@ -162,18 +165,61 @@ fn refuse_new_one(spec: &Spec, existing: &[Ca]) -> Result<(), RolloutError> {
     }
 }
 
-/// Tries the key that every run needs: that of the devices' CA.
-fn opens(spec: &Spec, existing: &[Ca]) -> Result<String, RolloutError> {
+/// Tries the keys of all CAs of the file that are in files, side by side: each takes a while. What is found in words, and
+/// a row for each key that is not opened.
+///
+/// Errors: a key is not opened that a run needs: that of the devices' CA, or that of an issuer of a CA to be made.
+fn opens(spec: &Spec, existing: &[Ca]) -> Result<(String, Vec<Finding>), RolloutError> {
     let password = read_or_create(&spec.passwords.ca, spec.passwords.given.ca.as_ref(), false)?;
     let from = if spec.passwords.ca.exists() { "" } else { "given by the caller; " };
-    let ca = existing.iter().find(|ca| ca.name == spec.devices.ca);
-    Ok(match ca.filter(|ca| !ca.key_place().is_in_token()) {
-        None => format!("{from}not tried: there is no key in a file that it is to open yet"),
-        Some(ca) => {
-            ca.unlock(&password)?;
-            format!("{from}it opens the key of {}", ca.name)
+    let is_there = |name: &str| existing.iter().any(|ca| ca.name == name);
+    let needed = |name: &str| {
+        let signs = |wanted: &CaSpec| wanted.parent.as_deref() == Some(name);
+        name == spec.devices.ca || spec.cas.iter().any(|ca| signs(ca) && !is_there(&ca.name))
+    };
+    let is_tried = |ca: &&Ca| {
+        let is_of_file = spec.cas.iter().any(|wanted| wanted.name == ca.name) || needed(&ca.name);
+        is_of_file && !ca.key_place().is_in_token() && ca.key_place().path().exists()
+    };
+    let cas: Vec<&Ca> = existing.iter().filter(is_tried).collect();
+    let tried: Vec<_> = std::thread::scope(|scope| {
+        let password = &password;
+        let running: Vec<_> =
+            cas.iter().copied().map(|ca| scope.spawn(move || try_key(ca, password))).collect();
+        running.into_iter().map(|thread| thread.join()).collect()
+    });
+    let (mut opened, mut findings) = (Vec::new(), Vec::new());
+    for (ca, tried) in cas.iter().zip(tried) {
+        // A thread that has panicked has said so.
+        let Ok(tried) = tried else { continue };
+        match tried {
+            Ok(()) => opened.push(ca.name.as_str()),
+            Err(e) if needed(&ca.name) => return Err(e),
+            Err(e) => {
+                let path = ca.key_place().path().display().to_string();
+                findings.push(Finding::new(Sign::Differs, "pki", path, e.to_string()));
+            }
         }
-    })
+    }
+    let words = match (opened.as_slice(), findings.is_empty()) {
+        ([], true) => "not tried: there is no key in a file that it is to open yet".to_owned(),
+        ([], false) => "it opens none of the keys".to_owned(),
+        ([one], _) => format!("it opens the key of {one}"),
+        (several, _) => format!("it opens the keys of {}", several.join(", ")),
+    };
+    Ok((format!("{from}{words}"), findings))
+}
+
+/// Opens a CA's key, and holds it to its certificate.
+fn try_key(ca: &Ca, password: &Password) -> Result<(), RolloutError> {
+    let key = ca.unlock(password)?;
+    match key.public_key().spki() == ca.certificate().spki {
+        true => Ok(()),
+        false => Err(RolloutError::AnotherKey {
+            ca: ca.name.clone(),
+            path: ca.key_place().path().to_owned(),
+        }),
+    }
 }
 
 fn pin(spec: &Spec) -> Result<Option<Finding>, RolloutError> {

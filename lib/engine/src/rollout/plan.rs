@@ -1,6 +1,6 @@
 //! What is there, what is wanted, and so what is left to do.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::connect::Connecting;
 use super::diff::{self, Finding, Held, Remedy, Sign};
@@ -14,7 +14,7 @@ use super::{Remote, RolloutError, leftover, longest, tenant, verdict};
 use crate::crypto::{KeyType, MlDsa};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
-use crate::list::DeviceList;
+use crate::list::{Device, DeviceList};
 use crate::pki::{Ca, KeyPlace, LostCa, Pki};
 use crate::platform::crl::{self, Switch};
 use crate::provision::ProvisionError;
@@ -33,6 +33,8 @@ pub struct Plan {
     /// Whether the tenant looks at its list of revocations; none without a tenant.
     pub revocation_check: Option<Switch>,
     pub(super) list: DeviceList,
+    /// The devices of the list without those that were revoked.
+    pub(super) certified: Vec<Device>,
     /// About keys that the platform's documentation does not name.
     key_remark: Option<String>,
     pub(super) registration: Option<String>,
@@ -85,6 +87,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         files::read(path)?;
     }
     let devices = device_step(spec, &list.devices, pki.as_ref())?;
+    check_days(spec, &existing, now)?;
     let store = password::of_stores(spec)?;
     let mut held = match &pki {
         Some(pki) => {
@@ -101,9 +104,12 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         let (at, found) = tenant::plan_trust(spec, wanted, &existing, client)?;
         steps.extend(at);
         findings.extend(found);
-        steps.extend(verdict::step(spec, devices.first_new.is_some()));
+        tenant::check_anchor(spec, wanted, &existing, client)?;
     }
-    let DeviceStep { step, finding, first_new } = devices;
+    let DeviceStep { step, finding, first_new, revoked } = devices;
+    let is_certified = |device: &&Device| !revoked.contains(&device.id.folded());
+    let certified: Vec<Device> = list.devices.iter().filter(is_certified).cloned().collect();
+    let judged_before = steps.len();
     steps.push(step);
     findings.extend(finding);
     diff::hold_back(spec, &existing, &mut findings);
@@ -114,24 +120,30 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     steps.extend(unlisted.step(spec));
     let registration = match &spec.registration {
         None => None,
+        // The platform takes no list without a row.
+        Some(_) if certified.is_empty() => None,
         Some(wanted) => {
-            let csv = registration::create(&list.devices, &wanted.settings)?;
-            steps.push(registration_step(wanted, &csv, list.devices.len()));
+            let csv = registration::create(&certified, &wanted.settings)?;
+            steps.push(registration_step(wanted, &csv, certified.len()));
             findings.extend(diff::of_sheet(wanted, &csv));
             Some(csv)
         }
     };
     if let Some((wanted, client)) = at_tenant {
-        let sheet = (registration.as_deref(), list.devices.as_slice());
+        let sheet = (registration.as_deref(), certified.as_slice());
+        let mut registers = false;
         if let Some((step, found)) = tenant::plan_register(spec, wanted, sheet, client)? {
+            registers = step.count > 0;
             findings.extend(found);
             steps.push(step);
         }
+        let judged = verdict::step(spec, first_new.is_some(), registers);
+        steps.splice(judged_before..judged_before, judged);
     }
     findings.extend(leftover::findings(spec, &list.devices));
     findings.extend(tenant::not_asked(spec, remote));
     if let Some(wanted) = remote.connect {
-        let step = connect_step(wanted, list.devices.len());
+        let step = connect_step(wanted, certified.len());
         findings.push(step.finding("tenant.mqtt_port"));
         steps.push(step);
     }
@@ -140,6 +152,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         weak_password,
         revocation_check,
         list,
+        certified,
         key_remark: key_remark(spec),
         registration,
         first_new,
@@ -187,6 +200,33 @@ fn ends(pki: Option<&Pki>) -> Result<Vec<OffsetDateTime>, RolloutError> {
     let Some(pki) = pki else { return Ok(Vec::new()) };
     let cas = pki.registry().find(&Filter { role: Some(Role::Ca), ..Filter::default() })?;
     Ok(cas.iter().map(|record| record.not_after).collect())
+}
+
+/// Refuses devices that would outlive their CA, as the run itself would.
+fn check_days(spec: &Spec, existing: &[Ca], now: OffsetDateTime) -> Result<(), RolloutError> {
+    let Some(days) = spec.devices.days else { return Ok(()) };
+    let ca = &spec.devices.ca;
+    let end = match existing.iter().find(|found| found.name == *ca) {
+        Some(found) => found.certificate().not_after,
+        // It is to be made now, and ends with its own issuer at the latest.
+        None => {
+            let Some(wanted) = spec.cas.iter().find(|wanted| wanted.name == *ca) else {
+                return Ok(());
+            };
+            now + Duration::days(wanted.days.unwrap_or(wanted.profile.validity_days).into())
+        }
+    };
+    // That it has ended is told elsewhere.
+    if end < now || now + Duration::days(days.into()) <= end {
+        return Ok(());
+    }
+    Err(RolloutError::Days {
+        file: spec.file.display().to_string(),
+        days,
+        ca: ca.clone(),
+        end: end.date(),
+        most: (end - now).whole_days().max(0),
+    })
 }
 
 /// Refuses a CA that would be a second one of a subject, unless that is allowed.

@@ -38,6 +38,8 @@ pub(super) struct Unlisted {
     pub(super) live: Vec<Record>,
     /// Revoked, which the tenant does not know.
     pub(super) unknown_there: Vec<Record>,
+    /// Of devices that are in the list, revoked, which the tenant does not know either: a rollout does not send them.
+    unsent: Vec<Record>,
 }
 
 impl Unlisted {
@@ -45,16 +47,19 @@ impl Unlisted {
     pub(super) fn of(held: &mut Held, client: Option<&Client>) -> Result<Self, RolloutError> {
         let live = std::mem::take(&mut held.unlisted);
         let mut unknown_there = std::mem::take(&mut held.withdrawn);
-        match client.filter(|_| !unknown_there.is_empty()) {
-            None => unknown_there.clear(),
+        let mut unsent = std::mem::take(&mut held.revoked);
+        match client.filter(|_| !unknown_there.is_empty() || !unsent.is_empty()) {
+            None => [&mut unknown_there, &mut unsent].into_iter().for_each(Vec::clear),
             Some(client) => {
                 let list = client.wait(crl::download(client))?;
                 let known: std::collections::HashSet<&Serial> =
                     list.revoked.iter().map(|revoked| &revoked.serial).collect();
-                unknown_there.retain(|record| !known.contains(&record.serial));
+                for records in [&mut unknown_there, &mut unsent] {
+                    records.retain(|record| !known.contains(&record.serial));
+                }
             }
         }
-        Ok(Self { live, unknown_there })
+        Ok(Self { live, unknown_there, unsent })
     }
 
     /// How they are told in a plan.
@@ -68,7 +73,15 @@ impl Unlisted {
         };
         let live = of(&self.live, live_words(spec));
         let unknown = "no longer in the list and revoked, and the tenant's list does not have them";
-        live.into_iter().chain(of(&self.unknown_there, unknown)).collect()
+        live.into_iter().chain(of(&self.unknown_there, unknown)).chain(self.unsent(&out)).collect()
+    }
+
+    /// That the tenant lacks revocations of devices of the list.
+    fn unsent(&self, out: &str) -> Option<Finding> {
+        let detail = "revoked, and the tenant's list of revocations does not have them";
+        let mut finding = Finding::new(Sign::Differs, "devices.from", out, detail);
+        self.unsent.iter().for_each(|record| finding.count(id_of(record)));
+        Some(finding.by(Remedy::SendRevocations)).filter(|finding| finding.devices > 0)
     }
 
     /// The step, if it is allowed and there is something to do.

@@ -97,6 +97,44 @@ pub(super) fn plan_trust(
     Ok((steps, findings))
 }
 
+/// Refuses a file after which the tenant would trust no CA of the devices: neither one that the file uploads nor one that
+/// is there.
+pub(super) fn check_anchor(
+    spec: &Spec,
+    wanted: &TenantSpec,
+    existing: &[Ca],
+    client: &Client,
+) -> Result<(), RolloutError> {
+    let mut above = vec![spec.devices.ca.as_str()];
+    while let Some(parent) = parent_of(spec, above[above.len() - 1]) {
+        above.push(parent);
+    }
+    let of = |name: &str| existing.iter().find(|ca| ca.name == name);
+    let chain = of(&spec.devices.ca).map_or(&[][..], |ca| ca.chain.as_slice());
+    let is_uploaded = wanted.cas.iter().any(|name| {
+        above.contains(&name.as_str())
+            || of(name).is_some_and(|ca| chain.contains(ca.certificate()))
+    });
+    if is_uploaded {
+        return Ok(());
+    }
+    let there = client.wait(trusted::list(client))?;
+    let is_trusted = |own: &Certificate| find(&there, own).is_some_and(|found| found.is_enabled());
+    if chain.iter().any(is_trusted) {
+        return Ok(());
+    }
+    Err(RolloutError::NoAnchor {
+        file: spec.file.display().to_string(),
+        tenant: client.wait(client.tenant())?.to_owned(),
+        ca: spec.devices.ca.clone(),
+        cas: wanted.cas.clone(),
+    })
+}
+
+fn parent_of<'a>(spec: &'a Spec, name: &str) -> Option<&'a str> {
+    spec.cas.iter().find(|ca| ca.name == name)?.parent.as_deref()
+}
+
 /// How a trusted certificate compares with the file, setting by setting.
 fn trust_findings(
     step: &Step,

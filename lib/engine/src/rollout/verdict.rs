@@ -23,14 +23,15 @@ use crate::registry::{Filter, Record, RegistryError, Role, Status};
 /// The kind of the step.
 pub(super) const KIND: &str = "verdict";
 
-/// The step of a plan; none if no device is to be made.
-pub(super) fn step(spec: &Spec, plan_has_new: bool) -> Option<Step> {
-    let detail =
-        "before the other devices are made, the platform is asked about the chain of one device";
-    plan_has_new.then(|| Step::new(Action::Judge, KIND, &spec.devices.ca, detail))
+/// The step of a plan; none if no device is to be made or registered.
+pub(super) fn step(spec: &Spec, makes: bool, registers: bool) -> Option<Step> {
+    let before = if makes { "the other devices are made" } else { "devices are registered" };
+    let detail = format!("before {before}, the platform is asked about the chain of one device");
+    (makes || registers).then(|| Step::new(Action::Judge, KIND, &spec.devices.ca, detail))
 }
 
-/// Has a device judged, if others are to be made, of which `first` is the first. What it says is in the report.
+/// Has a device judged, if the plan has that step. `first` is the first of those that are to be made. What the
+/// platform says is in the report.
 ///
 /// Errors: the answer is no, or the tenant is not reached.
 pub(super) fn before_the_others(
@@ -42,10 +43,12 @@ pub(super) fn before_the_others(
     run: &Run<'_>,
     report: &mut Report,
 ) -> Result<(), RolloutError> {
-    let Some(first) = first else { return Ok(()) };
+    if report.steps.iter().all(|step| step.kind != KIND) {
+        return Ok(());
+    }
     let ca = pki.ca(&spec.devices.ca)?;
     let mut one = live_of(pki, &ca, run.now)?;
-    if one.is_none() {
+    if let (None, Some(first)) = (&one, first) {
         let list = DeviceList { devices: vec![first.clone()], ..DeviceList::default() };
         make_folder(spec)?;
         report.devices = make_devices(spec, pki, list, passwords, run, Existing::Skip)?;

@@ -170,7 +170,11 @@ fn dates(wanted: &CaSpec, found: &Ca, ends: &[OffsetDateTime]) -> Option<Finding
     let (old, new) = fields::days((profile, wanted.days), own, ends)?;
     let key = if wanted.days.is_some() { "ca.days" } else { "ca.profile" };
     let found = Finding::new(Sign::Differs, key, &wanted.name, "validity");
-    Some(found.values(old, new).by(renewal(wanted)))
+    // A renewal gives other days, and begins as early as the profile by which the CA is renewed says.
+    let is_of_days = fields::whole_days(&old) != fields::whole_days(&new);
+    let remedy =
+        if is_of_days { renewal(wanted) } else { Remedy::NewCa { ca: wanted.name.clone() } };
+    Some(found.values(old, new).by(remedy))
 }
 
 /// That other users can read its key.

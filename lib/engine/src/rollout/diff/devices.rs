@@ -40,6 +40,8 @@ pub(in crate::rollout) struct Held {
     pub(in crate::rollout) unlisted: Vec<Record>,
     /// Revoked certificates of devices in the file's directory that are not in the list.
     pub(in crate::rollout) withdrawn: Vec<Record>,
+    /// Revoked certificates, still in their time, of devices of the list.
+    pub(in crate::rollout) revoked: Vec<Record>,
 }
 
 /// Compares the devices of the list, and finds those that are no longer in it.
@@ -78,6 +80,7 @@ pub(in crate::rollout) fn look(
         strangers.remove(&id.file_name());
         match (positions.get(&id.folded()), record.status) {
             (Some(at), Status::Live) => look.device(*at, &devices[*at], &id, &record),
+            (Some(_), Status::Revoked) if record.not_after > now => held.revoked.push(record),
             (None, Status::Live) if look.is_here(&id, &record) => held.unlisted.push(record),
             (None, Status::Revoked) if look.is_here(&id, &record) => held.withdrawn.push(record),
             _ => {}

@@ -209,6 +209,11 @@ pub(super) fn days(
     Some((in_full(old), in_full(new)))
 }
 
+/// The days in words of [`days`], without minutes.
+pub(super) fn whole_days(words: &str) -> &str {
+    words.split(" and ").next().unwrap_or(words)
+}
+
 /// That a certificate has run out, in words.
 pub(super) fn expired(own: &Certificate, now: OffsetDateTime) -> Option<String> {
     (own.not_after < now).then(|| format!("expired on {}", own.not_after.date()))

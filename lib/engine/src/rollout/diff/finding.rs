@@ -86,6 +86,8 @@ pub enum Remedy {
         /// The file or directory.
         path: PathBuf,
     },
+    /// The tenant is sent what was revoked.
+    SendRevocations,
     /// The devices are taken off the list, or issued again by their ids.
     Unlist,
     /// Nothing: it is not of this file any more, or never was, and stays. It is told, and is nothing to do.

@@ -92,7 +92,13 @@ impl Folder<'_> {
             }
         }
         if let Some(reason) = unopened {
-            let what = format!("it does not open the stores ({reason})");
+            let what = match stores.has_password() {
+                true => format!("it does not open the stores ({reason})"),
+                // It is random, and so it opens nothing that is there.
+                false => {
+                    "the stores have another password than the one that is to be made".to_owned()
+                }
+            };
             found.push(Other::new("passwords.store", what));
         }
         found
@@ -213,7 +219,7 @@ impl Folder<'_> {
         stores: &mut Stores<'_>,
     ) -> Result<Vec<Other>, String> {
         if !stores.has_password() {
-            return Err("there is no password yet".to_owned());
+            return Err(String::new());
         }
         let bytes = files::read_small(path).map_err(|e| files::reason(&e.source))?;
         if !kind.is_truststore() {

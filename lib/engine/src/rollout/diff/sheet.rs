@@ -17,8 +17,7 @@ pub(in crate::rollout) fn compare(wanted: &RegistrationSpec, csv: &str) -> Vec<F
     let name = path.display().to_string();
     let rows = csv.lines().count().saturating_sub(1);
     let Ok(found) = files::read(path) else {
-        let detail = shown::count(rows, "device");
-        let missing = Finding::new(Sign::Missing, "registration.file", name, detail);
+        let missing = Finding::new(Sign::Missing, "registration.file", name, "to be written");
         return vec![Finding { devices: rows, ..missing.by(Remedy::Apply) }];
     };
     if found == csv.as_bytes() {

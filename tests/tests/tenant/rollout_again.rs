@@ -1,0 +1,133 @@
+//! A rollout where something has happened since the last one: devices were revoked, keys exchanged, a tenant chosen that
+//! has nothing yet.
+
+use c8y_pki_tests::at_tenant::AtTenant;
+use c8y_pki_tests::cli::Cli;
+
+const FILE: &str = "demo/rollout.toml";
+const TENANT: &str = "[tenant]\ncas = [\"line-7\"]\n";
+
+/// The embedded example with this section for the tenant and three devices, in `demo`.
+fn example(section: &str) -> Cli {
+    let cli = Cli::new();
+    let text = cli.ok("profile show rollout.toml");
+    let (file, _) = text.split_once("# [tenant]").expect("a tenant in the example");
+    cli.write(FILE, format!("{file}{section}"));
+    cli.write("demo/devices.csv", "id,name\ngw-0,Zero\ngw-1,One\ngw-2,Two\n");
+    cli
+}
+
+fn edit(cli: &Cli, from: &str, to: &str) {
+    let text = cli.text(FILE);
+    assert!(text.contains(from), "no {from:?} in {text}");
+    cli.write(FILE, text.replace(from, to));
+}
+
+#[test]
+fn a_revoked_device_is_neither_registered_nor_connected() {
+    let cli = example("");
+    cli.ok("rollout demo/rollout.toml");
+    cli.ok("--pki demo/pki device revoke gw-1 --yes");
+    cli.write(FILE, cli.text(FILE) + TENANT);
+    let at = AtTenant::new(cli);
+    let line = format!("rollout {FILE}");
+    let plan = at.run(&format!("{line} --plan --exit-code")).expect(4).stdout;
+    assert!(plan.contains("revoked: they get no certificate and are not registered"), "{plan}");
+    assert!(plan.contains("the tenant's list of revocations does not have them"), "{plan}");
+    assert!(plan.contains("`c8y-pki --pki demo/pki tenant crl upload"), "{plan}");
+    let done = at.ok(&line);
+    assert!(done.contains("0 new, 2 issued before, 1 revoked"), "{done}");
+    assert!(done.contains("2 registered"), "{done}");
+    let registered: Vec<String> =
+        at.list("devices").iter().map(|device| device["id"].to_string()).collect();
+    assert_eq!(registered.len(), 2, "{registered:?}");
+    assert!(!at.cli.text("demo/out/registration.csv").contains("gw-1"));
+    at.run("--pki demo/pki tenant crl upload").expect(1);
+    let plan = at.run(&format!("{line} --plan")).expect(0).stdout;
+    assert!(!plan.contains("list of revocations does not have"), "{plan}");
+    // What is tried is said, and what is not.
+    let tried = at.run(&format!("rollout {FILE} --sandbox --connect=1")).expect(0).stdout;
+    assert!(tried.contains("1 of the 1 device tried connect to localhost:"), "{tried}");
+    assert!(tried.contains("; 1 device not tried."), "{tried}");
+}
+
+#[test]
+fn a_tenant_that_would_trust_no_ca_of_the_devices_gets_nothing() {
+    let at = AtTenant::new(example("[tenant]\ncas = [\"edge\"]\n"));
+    for line in ["--plan", ""] {
+        let refused = at.run(&format!("rollout {FILE} {line}")).expect(2);
+        let words = "`cas` under [tenant] is edge, but the devices are issued by line-7";
+        assert!(refused.error().contains(words), "{refused:?}");
+        assert!(refused.stderr.contains("add line-7 to `cas`, or a CA above it"), "{refused:?}");
+    }
+    assert!(at.list("trusted_certificates").is_empty() && !at.cli.path("demo/pki").exists());
+}
+
+#[test]
+fn the_platform_is_asked_before_devices_are_registered_that_were_made_before() {
+    let cli = example(TENANT);
+    cli.ok(&format!("rollout {FILE} --sandbox"));
+    let at = AtTenant::new(cli);
+    let plan = at.ok(&format!("rollout {FILE} --plan --json"));
+    let before = "before devices are registered, the platform is asked about the chain of one";
+    assert!(plan.contains(before), "{plan}");
+    let done = at.ok(&format!("rollout {FILE}"));
+    assert!(done.contains("accepted for the tenant t1001"), "{done}");
+    let again = at.ok(&format!("rollout {FILE}"));
+    assert!(!again.contains("accepted for the tenant"), "{again}");
+    assert!(again.contains("nothing was sent; 3 devices registered before"), "{again}");
+}
+
+#[test]
+fn a_key_that_is_not_that_of_its_ca_is_not_in_place() {
+    let cli = example("");
+    cli.ok("rollout demo/rollout.toml");
+    let plan = cli.run(&format!("rollout {FILE} --plan --exit-code")).expect(0).stdout;
+    assert!(plan.contains("it opens the keys of "), "{plan}");
+    cli.write("demo/pki/ca/edge/key.pem", cli.text("demo/pki/ca/root/key.pem"));
+    let plan = cli.run(&format!("rollout {FILE} --plan --exit-code")).expect(4).stdout;
+    assert!(plan.contains("edge/key.pem holds a key that is not that of the CA edge"), "{plan}");
+    // The key of an issuer is needed where a CA is to be made under it.
+    cli.write("demo/secrets/ca-password", "Another-Pass-77-xyz\n");
+    edit(&cli, "\"line-7\"", "\"line-9\"");
+    let said = cli.fails(2, &format!("rollout {FILE} --new-ca --plan"));
+    assert!(said.contains("password"), "{said}");
+}
+
+#[test]
+fn devices_that_would_outlive_their_ca_are_refused_by_the_plan_too() {
+    for fresh in [true, false] {
+        let cli = example("");
+        if !fresh {
+            cli.ok("rollout demo/rollout.toml");
+        }
+        edit(&cli, "[devices]", "[devices]\ndays = 30000");
+        let before = cli.snapshot("demo");
+        for line in ["--plan", ""] {
+            let said = cli.fails(2, &format!("rollout {FILE} {line}"));
+            assert!(said.contains("`days` under [devices] is 30000, but the CA line-7 ends on"));
+            assert!(said.contains("or leave `days` out"), "{said}");
+        }
+        assert!(before == cli.snapshot("demo"));
+    }
+}
+
+#[test]
+fn a_ca_is_not_renewed_for_what_a_renewal_does_not_change() {
+    let cli = example("");
+    cli.ok("rollout demo/rollout.toml");
+    let profile = cli.ok("profile show intermediate");
+    assert!(profile.contains("backdate_minutes"), "{profile}");
+    let lines: Vec<String> = profile
+        .lines()
+        .map(|line| match line.starts_with("backdate_minutes") {
+            true => "backdate_minutes = 0".to_owned(),
+            false => line.to_owned(),
+        })
+        .collect();
+    cli.write("demo/int.toml", lines.join("\n"));
+    edit(&cli, "profile = \"intermediate\"", "profile = \"int.toml\"");
+    let plan = cli.ok(&format!("rollout {FILE} --plan"));
+    assert!(plan.contains("and 0 minutes; a CA cannot be changed"), "{plan}");
+    assert!(!plan.contains("ca renew"), "{plan}");
+}
