@@ -12,6 +12,8 @@
 //! | `log` | what it tells of each request |
 //! | `answer` | answers and refusals |
 //! | `call` | a request, read whole |
+//! | `token` | a bearer token of the API: what it is good for |
+//! | `tokens` | the file that keeps what tells them |
 //! | `passwords` | one-time passwords of a file |
 //! | `identity` | its own certificate and key |
 //! | `clients` | client certificates in the handshake |
@@ -40,6 +42,8 @@ mod route;
 mod service;
 mod state;
 mod terms;
+mod token;
+mod tokens;
 mod usual;
 mod watch;
 
@@ -47,4 +51,6 @@ pub use error::ServeError;
 pub use identity::Identity;
 pub use log::Entry;
 pub use service::{Service, Settings};
+pub use token::{NewToken, Token, TokenRole};
+pub use tokens::{add_token, remove_token, tokens};
 pub use usual::Usual;
