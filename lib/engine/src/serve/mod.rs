@@ -18,16 +18,20 @@
 //! | `identity` | its own certificate and key |
 //! | `clients` | client certificates in the handshake |
 //! | `usual` | how certificates are made where no order says something else |
+//! | `strangers` | addresses that show tokens that are none |
 //! | `state` | what all requests share |
 //! | `terms` | how one device's certificate is made |
 //! | `auth` | who asks |
-//! | `enrol` | first and further certificates |
+//! | `sign` | a request is signed, whoever has sent it |
+//! | `enrol` | first and further certificates over EST |
+//! | `api` | the same, and more, as JSON |
 //! | `route` | which request is for what |
 //! | `watch` | files that are replaced while it runs |
 //! | `listen` | connections, and how an answer leaves |
 //! | `service` | starts and stops all of it |
 
 mod answer;
+mod api;
 mod auth;
 mod call;
 mod clients;
@@ -40,7 +44,9 @@ mod log;
 mod passwords;
 mod route;
 mod service;
+mod sign;
 mod state;
+mod strangers;
 mod terms;
 mod token;
 mod tokens;

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::answer::{Refusal, failed};
 use super::identity::Presented;
 use super::passwords::Passwords;
+use super::strangers::Strangers;
 use super::usual::Usual;
 use crate::pki::{Ca, CaKey, Pki};
 
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub(super) usual: Usual,
     pub(super) passwords: RwLock<Passwords>,
     pub(super) presented: Arc<Presented>,
+    /// Addresses that have shown tokens that are none.
+    pub(super) strangers: Strangers,
     clock: fn() -> OffsetDateTime,
     /// When the service started: the clock was believed then.
     start: (OffsetDateTime, Instant),
@@ -32,7 +35,9 @@ impl Shared {
         clock: fn() -> OffsetDateTime,
     ) -> Self {
         let start = (clock(), Instant::now());
-        Self { pki, key, usual, passwords: RwLock::new(passwords), presented, clock, start }
+        let passwords = RwLock::new(passwords);
+        let strangers = Strangers::default();
+        Self { pki, key, usual, passwords, presented, strangers, clock, start }
     }
 
     /// What the clock says.
@@ -57,6 +62,11 @@ impl Shared {
 
     pub(super) fn replace_passwords(&self, passwords: Passwords) {
         *self.passwords.write().unwrap_or_else(PoisonError::into_inner) = passwords;
+    }
+
+    /// Refuses with 503 if the clock is not believed.
+    pub(super) fn check_clock(&self, now: OffsetDateTime) -> Result<(), Refusal> {
+        self.pki.check_clock(now, self.believed()).map_err(|e| failed(&e))
     }
 
     /// Refuses with 503 if the service could not sign now.
