@@ -86,6 +86,7 @@ impl Answer {
 
     /// With what the log has of a certificate.
     pub(super) fn issued(mut self, issued: &Issued) -> Self {
+        self.note.device = Some(issued.id.to_string());
         self.note.serial = Some(issued.certificate.serial.to_string());
         self.note.is_new = Some(issued.is_new);
         self

@@ -149,13 +149,16 @@ impl Door {
         if answer.is_wrong {
             sleep(limits::WRONG).await;
         }
+        let (took, made) = (start.elapsed(), answer.note.is_new == Some(true));
+        let path_counted = route::counted_as(&path);
+        self.shared.counts.add(path_counted, &method, answer.status, (took, made));
         let entry = Entry::Request {
             at: rfc3339(self.shared.now()),
             client,
             method: Foreign::beginning(&method),
             path: Foreign::beginning(&path),
             status: answer.status,
-            milliseconds: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             note: answer.note.clone(),
         };
         let _ = self.log.send(entry).await;

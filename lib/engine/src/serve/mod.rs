@@ -18,6 +18,7 @@
 //! | `identity` | its own certificate and key |
 //! | `clients` | client certificates in the handshake |
 //! | `usual` | how certificates are made where no order says something else |
+//! | `counts` | what it has done, as numbers |
 //! | `strangers` | addresses that show tokens that are none |
 //! | `state` | what all requests share |
 //! | `terms` | how one device's certificate is made |
@@ -35,6 +36,7 @@ mod api;
 mod auth;
 mod call;
 mod clients;
+mod counts;
 mod enrol;
 mod error;
 mod identity;

@@ -16,6 +16,17 @@ pub(super) fn answer(shared: &Shared, call: &Call) -> Answer {
     route(shared, call).unwrap_or_else(|refusal| *refusal)
 }
 
+/// The path with which a request is counted: one of those that there are.
+pub(super) fn counted_as(path: &str) -> &'static str {
+    const OTHERS: [&str; 2] = ["/healthz", "/readyz"];
+    const OPERATIONS: [&str; 4] = ["cacerts", "csrattrs", "simpleenroll", "simplereenroll"];
+    let known = OTHERS.into_iter().find(|known| *known == path).or_else(|| api::path_of(path));
+    known.unwrap_or_else(|| {
+        let last = path.strip_prefix(EST).and_then(|rest| rest.rsplit('/').next());
+        OPERATIONS.into_iter().find(|known| last == Some(known)).unwrap_or("other")
+    })
+}
+
 /// What a sentence looks like to who asks for a path.
 pub(super) fn form(path: &str) -> Form {
     if api::has(path) { Form::Problem } else { Form::Text }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use time::OffsetDateTime;
 
 use super::answer::{Refusal, failed};
+use super::counts::Counts;
 use super::identity::Presented;
 use super::passwords::Passwords;
 use super::strangers::Strangers;
@@ -21,6 +22,7 @@ pub(super) struct Shared {
     pub(super) presented: Arc<Presented>,
     /// Addresses that have shown tokens that are none.
     pub(super) strangers: Strangers,
+    pub(super) counts: Counts,
     clock: fn() -> OffsetDateTime,
     /// When the service started: the clock was believed then.
     start: (OffsetDateTime, Instant),
@@ -36,13 +38,18 @@ impl Shared {
     ) -> Self {
         let start = (clock(), Instant::now());
         let passwords = RwLock::new(passwords);
-        let strangers = Strangers::default();
-        Self { pki, key, usual, passwords, presented, strangers, clock, start }
+        let (strangers, counts) = (Strangers::default(), Counts::default());
+        Self { pki, key, usual, passwords, presented, strangers, counts, clock, start }
     }
 
     /// What the clock says.
     pub(super) fn now(&self) -> OffsetDateTime {
         (self.clock)()
+    }
+
+    /// When the service started.
+    pub(super) fn started(&self) -> OffsetDateTime {
+        self.start.0
     }
 
     /// What the clock should say, by the time that has passed since the start.

@@ -8,7 +8,7 @@ use super::table::{Answered, OPERATIONS, Operation};
 use crate::serve::answer::Problem;
 
 /// What every operation may refuse, and what that means.
-const REFUSALS: [(u16, &str); 12] = [
+const REFUSALS: [(u16, &str); 11] = [
     (400, "What was sent cannot be used."),
     (401, "There is no token, or it is not known, or it has ended."),
     (403, "The token does not have the role, is not for this CA or order, or a rule says no."),
@@ -19,7 +19,6 @@ const REFUSALS: [(u16, &str); 12] = [
     (413, "The body is too large."),
     (415, "The body has another type than application/json."),
     (429, "Too many tokens from this address were not known."),
-    (500, "The service has failed."),
     (503, "Not now: the service has no time, or something is wrong on its side."),
 ];
 
@@ -74,6 +73,11 @@ fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     match &operation.answered {
         Answered::Json(schema) => {
             let content = json!({ "application/json": { "schema": schema(generator) } });
+            let answer = json!({ "description": "Done.", "content": content });
+            responses.insert("200".to_owned(), answer);
+        }
+        Answered::Text(kind) => {
+            let content = json!({ *kind: { "schema": { "type": "string" } } });
             let answer = json!({ "description": "Done.", "content": content });
             responses.insert("200".to_owned(), answer);
         }

@@ -38,6 +38,7 @@ pub(super) fn revoke(ask: &Ask<'_>) -> Result<Answer> {
     let serial = meant.serial.to_string();
     let (_, records) = known(ask)?;
     let mut answer = Answer::json(&DeviceView::of(ask.word(0), order, &records)?);
+    answer.note.device = Some(ask.word(0).to_owned());
     answer.note.serial = Some(serial);
     Ok(answer)
 }

@@ -15,7 +15,12 @@ const DOCUMENT: &str = "/v1/openapi.json";
 
 /// Whether a path is one of the API.
 pub(in crate::serve) fn has(path: &str) -> bool {
-    path.starts_with("/v1/")
+    path.starts_with("/v1/") || path == "/metrics"
+}
+
+/// The path of an operation as its template has it.
+pub(in crate::serve) fn path_of(path: &str) -> Option<&'static str> {
+    OPERATIONS.iter().find(|one| words(one.path, path).is_some()).map(|one| one.path)
 }
 
 /// Answers a request of the API. Nobody learns what there is before it is known who asks.

@@ -8,6 +8,7 @@
 //! | `devices` | a device is shown, and revoked |
 //! | `orders` | an order is shown, and a request of one of its devices signed |
 //! | `cas` | a CA and its revocation list are shown |
+//! | `metrics` | numbers for Prometheus |
 //! | `table` | all operations |
 //! | `describe` | the same as an OpenAPI document |
 //! | `dispatch` | which request is for which operation |
@@ -18,8 +19,9 @@ mod cas;
 mod describe;
 mod devices;
 mod dispatch;
+mod metrics;
 mod orders;
 mod table;
 mod views;
 
-pub(super) use dispatch::{answer, has};
+pub(super) use dispatch::{answer, has, path_of};

@@ -4,7 +4,7 @@ use schemars::{Schema, SchemaGenerator};
 
 use super::ask::Ask;
 use super::views::{CaView, DeviceView, IssuedView, OrderView, RevocationRequest, SigningRequest};
-use super::{cas, devices, orders};
+use super::{cas, devices, metrics, orders};
 use crate::serve::answer::{Answer, Result};
 use crate::serve::token::TokenRole;
 
@@ -31,7 +31,9 @@ pub(super) struct Operation {
 /// What is answered with 200.
 pub(super) enum Answered {
     Json(MakeSchema),
-    /// Something else, of this type. It may be kept by who asks, and asked for again by its ETag.
+    /// Text of this type.
+    Text(&'static str),
+    /// Bytes of this type, which may be kept by who asks, and asked for again by their ETag.
     Kept(&'static str),
 }
 
@@ -105,5 +107,16 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answered: Answered::Kept(cas::CRL),
         refusals: &[],
         work: cas::crl,
+    },
+    Operation {
+        method: "GET",
+        path: "/metrics",
+        name: "showMetrics",
+        summary: "Show numbers for Prometheus",
+        role: TokenRole::Read,
+        sent: None,
+        answered: Answered::Text(metrics::KIND),
+        refusals: &[],
+        work: metrics::show,
     },
 ];

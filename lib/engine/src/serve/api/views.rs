@@ -10,11 +10,23 @@ use crate::pki::{Ca, Issued};
 use crate::registry::{OrderRecord, Record};
 use crate::serve::answer::{Result, failed};
 
+/// A request as an example, of the device gw-0001. The private key was thrown away.
+const REQUEST: &str = "\
+-----BEGIN CERTIFICATE REQUEST-----
+MIHNMHQCAQAwEjEQMA4GA1UEAwwHZ3ctMDAwMTBZMBMGByqGSM49AgEGCCqGSM49
+AwEHA0IABNP8JCZ18jiZS1GDaVC25PI8pVOeHxliDtItS3hnRxZ3JEwV42/FTyky
++yVqAQVLEU8+w6XijOXaZ41KFU+fFHOgADAKBggqhkjOPQQDAgNJADBGAiEA26qE
+lAKggV5jQAwhQkvxwRe4RHsKi19ncafJ1RULUjQCIQCKtZqqXWwYwXEXnvyidIBc
+ilZtJsKHtZ7hStm0LtjPzg==
+-----END CERTIFICATE REQUEST-----
+";
+
 /// A request that is to be signed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SigningRequest {
     /// The PKCS#10 request of the device, as PEM. Its key counts, and its common name has to be the device's id.
+    #[schemars(example = REQUEST)]
     pub(super) request: String,
 }
 
