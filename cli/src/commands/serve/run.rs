@@ -10,7 +10,7 @@ use c8y_pki_engine::serve::{Entry, Identity, Service, Settings, Usual};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::ServeCommand;
+use super::token::ServeCommand;
 use crate::clock;
 use crate::commands::ready_file::ReadyFile;
 use crate::failure::{Failure, Outcome, Result};
@@ -37,8 +37,11 @@ as the device's order says, or as the options here say, and recorded before it i
 that repeats a request, since the answer was lost, gets the same certificate.
 
 Other commands can work on the same PKI directory: what they revoke, issue or order counts at once.
-Standard output has one line of JSON for each request. /healthz and /readyz answer those who look
-after the service. SIGTERM or Ctrl-C ends it when it has answered what is under way.
+MES and test stations have requests signed, see devices, orders, CAs and lists, and revoke over a
+small JSON API, at /v1/ and with tokens of `serve token add`; /v1/openapi.json describes it.
+
+Standard output has one line of JSON for each request. /healthz, /readyz and /metrics answer those
+who look after the service. SIGTERM or Ctrl-C ends it when it has answered what is under way.
 
 Examples:
   c8y-pki serve --ca line-7 --server est --listen 0.0.0.0:8443 --ca-password-file ca.pw

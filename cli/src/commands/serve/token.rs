@@ -12,6 +12,14 @@ use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{day, table};
 
+/// What belongs to the service and does not start it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServeCommand {
+    /// Make, list and remove bearer tokens of the API
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
 /// Commands about tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {

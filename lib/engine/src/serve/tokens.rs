@@ -1,6 +1,7 @@
 //! The tokens of the API: a file of the PKI directory, also where the registry is in a database. It is read anew for
 //! each request, so that a token that was removed is good for nothing at once.
 
+use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -76,10 +77,11 @@ pub fn remove_token(pki: &Pki, name: &str, now: OffsetDateTime) -> Result<(), Se
 /// What is kept of all tokens, in the order in which they were made.
 pub fn tokens(pki: &Pki) -> Result<Vec<Token>, ServeError> {
     let path = path(pki);
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let bytes = files::read_small(&path)?;
+    let bytes = match files::read_small(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e.into()),
+    };
     let unread = |problem: Underlying| ServeError::TokenFile { path: path.clone(), problem };
     let kept: Kept = serde_json::from_slice(&bytes).map_err(|e| unread(Underlying::of(e)))?;
     match kept.version {

@@ -11,9 +11,8 @@ use crate::serve::tokens::token_of;
 
 /// The token that is shown, if it is one.
 pub(super) fn bearer(shared: &Shared, call: &Call) -> Result<Token> {
-    let shown = call.bearer().ok_or_else(|| {
-        no_token("a bearer token is needed, of those that `serve token add` makes", None)
-    })?;
+    let shown =
+        call.bearer().ok_or_else(|| no_token("a bearer token of this service is needed", None))?;
     let found = token_of(&shared.pki, shown).map_err(|e| failed(&e))?;
     let Some(token) = found else {
         let wait = shared.strangers.count(call.client, Instant::now());

@@ -1,6 +1,5 @@
 //! What is asked, by whom, and whether the token is for it.
 
-use crate::client_id::DeviceId;
 use crate::pki::Ca;
 use crate::registry::OrderRecord;
 use crate::serve::answer::{Refusal, Result, failed, forbidden, not_found};
@@ -61,22 +60,20 @@ impl Ask<'_> {
         found.ok_or_else(|| self.none(&what))
     }
 
-    /// The name of the order that a device is in, if the token is for it; `id` need not be one.
-    pub(super) fn order_of(&self, id: &str) -> Result<Option<String>> {
-        let order = self.shared.pki.registry().open_order_of(id).map_err(|e| failed(&e))?;
-        match self.token.is_for_order(order.as_deref()) {
-            true => Ok(order),
-            false => Err(self.not_for(&device(id))),
+    /// The order that a device is in, as far as the token is for it; `id` need not be one.
+    pub(super) fn order_of(&self, id: &str) -> Result<Option<OrderRecord>> {
+        let registry = self.shared.pki.registry();
+        let name = registry.open_order_of(id).map_err(|e| failed(&e))?;
+        if !self.token.is_for_order(name.as_deref()) {
+            return Err(self.not_for(&device(id)));
         }
+        let Some(name) = name else { return Ok(None) };
+        let order = registry.order(&name).map_err(|e| failed(&e))?;
+        Ok(order.filter(|order| self.token.is_for_ca(&order.ca)))
     }
 }
 
 /// A device, in a sentence.
 pub(super) fn device(id: &str) -> String {
     format!("device {id:?}")
-}
-
-/// The id that an order has in that spelling.
-pub(super) fn id_in_order(ask: &Ask<'_>, id: &str) -> Result<DeviceId> {
-    DeviceId::parse(id).map_err(|_| ask.none(&device(id)))
 }

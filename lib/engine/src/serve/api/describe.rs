@@ -43,9 +43,9 @@ pub(super) fn document() -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
-            "title": "c8y-pki serve",
+            "title": "Certificates of devices",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Certificates of devices, for MES and test stations.",
+            "description": "For MES and test stations: requests are signed, certificates shown and revoked.",
         },
         "servers": [{ "url": "/" }],
         "security": [{ "token": [] }],
@@ -54,7 +54,7 @@ pub(super) fn document() -> Value {
             "schemas": generator.take_definitions(true),
             "responses": refusals,
             "securitySchemes": {
-                "token": { "type": "http", "scheme": "bearer", "description": "Made by serve token add." },
+                "token": { "type": "http", "scheme": "bearer" },
             },
         },
     })

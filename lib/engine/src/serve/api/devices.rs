@@ -19,7 +19,8 @@ pub(super) fn revoke(ask: &Ask<'_>) -> Result<Answer> {
     let body: RevocationRequest = ask.call.json()?;
     let reason = body.reason().ok_or_else(|| {
         let names: Vec<&str> = Reason::offered().map(|(_, name)| name).collect();
-        bad(&format!("the reason {:?} is not one of {}", body.reason, names.join(", ")))
+        let (word, names) = (body.reason.as_str(), names.join(", "));
+        bad(&format!("the reason {word:?} is not one of {names}"))
     })?;
     let meant = meant(ask, &records, body.serial.as_deref())?;
     if meant.status != Status::Revoked {
@@ -49,13 +50,9 @@ fn known(ask: &Ask<'_>) -> Result<(Option<String>, Vec<Record>)> {
     let order = ask.order_of(id)?;
     let mut records = ask.shared.pki.registry().history(id).map_err(|e| failed(&e))?;
     records.retain(|record| record.holder.device().is_some() && ask.token.is_for_ca(&record.ca));
-    let is_ordered = match &order {
-        Some(name) => ask.order(name).is_ok(),
-        None => false,
-    };
-    match records.is_empty() && !is_ordered {
+    match records.is_empty() && order.is_none() {
         true => Err(ask.none(&device(id))),
-        false => Ok((order, records)),
+        false => Ok((order.map(|order| order.name), records)),
     }
 }
 

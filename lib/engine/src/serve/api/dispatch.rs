@@ -20,7 +20,8 @@ pub(in crate::serve) fn has(path: &str) -> bool {
 
 /// The path of an operation as its template has it.
 pub(in crate::serve) fn path_of(path: &str) -> Option<&'static str> {
-    OPERATIONS.iter().find(|one| words(one.path, path).is_some()).map(|one| one.path)
+    let all = OPERATIONS.iter().map(|one| one.path).chain([DOCUMENT]);
+    all.into_iter().find(|template| words(template, path).is_some())
 }
 
 /// Answers a request of the API. Nobody learns what there is before it is known who asks.

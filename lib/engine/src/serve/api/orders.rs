@@ -1,6 +1,6 @@
 //! An order is shown, and a request of one of its devices signed.
 
-use super::ask::{Ask, device, id_in_order};
+use super::ask::{Ask, device};
 use super::views::{IssuedView, OrderView, SigningRequest};
 use crate::client_id::DeviceId;
 use crate::orders::{check_open, progress};
@@ -19,13 +19,14 @@ pub(super) fn show(ask: &Ask<'_>) -> Result<Answer> {
 /// again is answered with the same certificate.
 pub(super) fn issue(ask: &Ask<'_>) -> Result<Answer> {
     let order = ask.order(ask.word(0))?;
-    let id = id_in_order(ask, ask.word(1))?;
     check_open(&order).map_err(|e| conflict(&e.to_string()))?;
-    let own = ask.shared.pki.registry().open_order_of(&id).map_err(|e| failed(&e))?;
-    if own.as_deref() != Some(&order.name) {
-        let device = device(id.as_str());
-        return Err(not_found(&format!("the order {:?} has no {device}", order.name)));
-    }
+    let (id, registry) = (ask.word(1), ask.shared.pki.registry());
+    let own = registry.open_order_of(id).map_err(|e| failed(&e))?;
+    let parsed = DeviceId::parse(id).ok().filter(|_| own.as_deref() == Some(&order.name));
+    let id = parsed.ok_or_else(|| {
+        let (name, device) = (order.name.as_str(), device(id));
+        not_found(&format!("the order {name:?} has no {device}"))
+    })?;
     let body: SigningRequest = ask.call.json()?;
     let wanted = Wanted {
         id: &id,
