@@ -118,13 +118,12 @@ fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
 fn refusal(status: u16, text: &str, problem: &Value) -> Value {
     let content = json!({ "application/problem+json": { "schema": problem } });
     let mut refusal = json!({ "description": text, "content": content });
-    let header = match status {
+    let (name, kind, text) = match status {
         401 => ("WWW-Authenticate", "string", "How to say who asks."),
         405 => ("Allow", "string", "The methods of the path."),
         429 | 503 => ("Retry-After", "integer", "How many seconds to wait."),
         _ => return refusal,
     };
-    let (name, kind, text) = header;
     let schema = json!({ "type": kind });
     refusal["headers"] =
         json!({ name: { "description": text, "required": true, "schema": schema } });

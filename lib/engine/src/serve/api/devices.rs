@@ -23,8 +23,8 @@ pub(super) fn revoke(ask: &Ask<'_>) -> Result<Answer> {
         bad(&format!("the reason {word:?} is not one of {names}"))
     })?;
     let meant = meant(ask, &records, body.serial.as_deref())?;
-    if meant.status != Status::Revoked {
-        let all = with_same_key(ask, meant, reason)?;
+    let all = to_revoke(ask, meant, reason)?;
+    if !all.is_empty() {
         let (now, by) = (ask.call.now, ask.by());
         ask.shared.check_clock(now)?;
         let at = now.replace_nanosecond(0).unwrap_or(now);
@@ -78,10 +78,11 @@ fn meant<'r>(ask: &Ask<'_>, records: &'r [Record], serial: Option<&str>) -> Resu
     })
 }
 
-/// The certificate and, if its key is known to others, every other one for that key.
-fn with_same_key(ask: &Ask<'_>, meant: &Record, reason: Reason) -> Result<Vec<Record>> {
+/// The certificate and, if its key is known to others, every other one for that key, as far as they are not revoked.
+fn to_revoke(ask: &Ask<'_>, meant: &Record, reason: Reason) -> Result<Vec<Record>> {
     if reason != Reason::KeyCompromise {
-        return Ok(vec![meant.clone()]);
+        let is_due = meant.status != Status::Revoked;
+        return Ok(is_due.then(|| meant.clone()).into_iter().collect());
     }
     let certificate = meant.certificate().map_err(|e| failed(&e))?;
     let same = ask.shared.pki.registry().with_key(&certificate.spki).map_err(|e| failed(&e))?;
