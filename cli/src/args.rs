@@ -183,7 +183,7 @@ pub(crate) enum Command {
     Registry(commands::registry::RegistryCommand),
     /// Say what needs a person: what runs out, what is due, what the tenant lacks
     Status(Box<commands::status::StatusArgs>),
-    /// Answer devices that ask for certificates over EST
+    /// Answer devices that ask for certificates over EST, and stations that use a JSON API
     #[cfg(feature = "serve")]
     Serve(Box<commands::serve::ServeArgs>),
     /// Run a tenant in memory to rehearse against

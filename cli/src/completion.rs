@@ -65,6 +65,8 @@ fn value_of(command: &str, arg: &Arg) -> Option<Value> {
     }
     match (command, arg.get_id().as_str()) {
         ("ca init" | "ca add" | "order create" | "context add" | "server issue", "name") => None,
+        ("serve token add", "cas") => Some(Value::Ca),
+        ("serve token add", "orders") => Some(Value::Order),
         (_, "ca" | "parent") => Some(Value::Ca),
         (_, "profile") => Some(Value::Profile),
         (_, "key_type") => Some(Value::KeyType),

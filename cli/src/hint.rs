@@ -64,6 +64,7 @@ fn needs(task: &Task) -> Needs {
         | T::ListKeys
         | T::FillPool { .. }
         | T::ListServers
+        | T::ListTokens
         | T::RenewServer { .. }
         | T::ListDevices
         | T::ListBatches
@@ -179,6 +180,7 @@ pub(crate) fn command(task: &Task) -> String {
         }
 
         Task::ListServers => "server list --status any".to_owned(),
+        Task::ListTokens => "serve token list".to_owned(),
         Task::RenewServer { name } => format!("server renew {name}"),
 
         Task::ListDevices => "device list --status any".to_owned(),

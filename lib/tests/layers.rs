@@ -43,6 +43,7 @@ const CRATES: [(&str, &[&str]); 3] = [
         &[
             "files",
             "net",
+            "numbers",
             "registry",
             "pki",
             "backup",

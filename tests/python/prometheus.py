@@ -1,4 +1,4 @@
-"""Reads the numbers of `c8y-pki status --prometheus` as Prometheus's own library does.
+"""Reads the numbers of `c8y-pki status --prometheus` and of the service's `/metrics` as Prometheus's own library does.
 
     python prometheus.py FILE
 
@@ -16,8 +16,11 @@ samples = []
 with open(sys.argv[1], encoding="utf-8") as file:
     for family in text_fd_to_metric_families(file):
         assert family.documentation, f"{family.name} has no HELP"
-        assert re.fullmatch(r"c8y_pki_[a-z0-9]+(_[a-z0-9]+)*", family.name), family.name
-        assert family.type == "gauge", f"{family.name} is a {family.type}"
+        assert re.fullmatch(r"(c8y_pki|process)_[a-z0-9]+(_[a-z0-9]+)*", family.name), family.name
+        assert family.type in ("gauge", "counter"), f"{family.name} is a {family.type}"
+        # The parser takes the end off the name of a counter, which has to have one.
+        ends = [sample.name.endswith("_total") for sample in family.samples]
+        assert all(end == (family.type == "counter") for end in ends), family.name
         # A gauge is no total, and its unit is a base unit at the end of its name.
         assert not family.name.endswith(("_total", "_days", "_ms")), family.name
         assert ("timestamp" in family.name) == family.name.endswith("_timestamp_seconds"), family.name

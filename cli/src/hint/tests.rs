@@ -49,7 +49,7 @@ fn tasks() -> Vec<Task> {
         ListDevices, ListBatches, ListOrders,
         ShowOrder = [T::ShowOrder { name: text() }],
         TakeOrderBack = [T::TakeOrderBack { name: text() }],
-        ListServers,
+        ListServers, ListTokens,
         RenewServer = [T::RenewServer { name: text() }],
         ShowDevice = [T::ShowDevice { id: text() }],
         IssueDevice = [true, false].map(|replace| T::IssueDevice { id: text(), replace }),

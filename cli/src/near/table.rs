@@ -96,6 +96,7 @@ pub(super) const MEANT: &[Meant] = &[
         &[("order labels NAME", "makes labels for the devices of an order")],
     ),
     ("", &["est", "service", "daemon"], &[("serve", "answers devices that ask over EST")]),
+    ("", &["api", "rest", "openapi"], &[("serve", "answers stations that use a JSON API")]),
     ("", &["simulate", "mock", "server-start"], &[("sandbox", "runs a tenant in memory")]),
     ("", &["completion", "complete"], &[("completions SHELL", "prints completions for a shell")]),
     ("", &["version"], &[("--version", "says which program this is")]),

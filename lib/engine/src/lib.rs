@@ -21,6 +21,7 @@ pub mod labels;
 pub mod list;
 pub mod manifest;
 mod net;
+mod numbers;
 pub mod orders;
 pub mod pki;
 pub mod platform;

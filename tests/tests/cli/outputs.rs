@@ -124,6 +124,7 @@ const NO_PATHS: &[&str] = &[
     "OVER",
     "PORT",
     "REASON",
+    "ROLE",
     "SECONDS",
     "SERVER",
     "SHELL",

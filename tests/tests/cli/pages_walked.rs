@@ -12,6 +12,7 @@ const CEREMONY: &str = include_str!("../../../docs/how-to/key-ceremony.md");
 const BACKUP: &str = include_str!("../../../docs/how-to/backup.md");
 const DISASTER: &str = include_str!("../../../docs/how-to/disaster.md");
 const SERVE: &str = include_str!("../../../docs/how-to/serve.md");
+const STATIONS: &str = include_str!("../../../docs/how-to/stations.md");
 
 /// What a person answers with yes, and a script has to say.
 const ASKS: [&str; 3] = ["ca sign-request", "registry restore", "registry repair"];
@@ -209,14 +210,20 @@ fn the_page_about_est_leads_to_devices_that_openssl_verifies() {
     cli.ok("ca rename line line-7");
     let port = c8y_pki_tests::ports::free_port().to_string();
     let _served = Served(&cli);
-    let said = walk(&cli, &SERVE.replace("8443", &port), &[]);
+    // The other page asks the same service, before it is stopped.
+    let page = SERVE.replacen("## Stop it", &format!("{STATIONS}\n## Stop it"), 1);
+    let said = walk(&cli, &page.replace("8443", &port), &[]);
     assert!(said.iter().any(|said| said.stdout == "gw-0011.pem: OK\n"), "{said:?}");
     let rows = cli.run("registry export --format jsonl").expect(0).json_lines();
     let of_device = rows.iter().filter(|row| row["id"] == "gw-0011");
     let states: Vec<&str> = of_device.filter_map(|row| row["status"].as_str()).collect();
     assert_eq!(states, ["superseded", "live"], "{rows:?}");
     let log = cli.text("access.log");
-    assert!(!log.contains("Uk3-9nTq-77") && log.lines().count() == 4, "{log}");
+    assert!(!log.contains("Uk3-9nTq-77") && log.lines().count() == 9, "{log}");
+    assert!(!log.contains(cli.text("station-3.token").trim()), "{log}");
+    let of_station = rows.iter().filter(|row| row["id"] == "gw-0012");
+    let states: Vec<&str> = of_station.filter_map(|row| row["status"].as_str()).collect();
+    assert_eq!(states, ["revoked"], "{rows:?}");
 }
 
 /// What is waited for may never come: a loop looks whether the program still runs.

@@ -4,7 +4,9 @@ use std::process::Stdio;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use c8y_pki_tests::cli::Cli;
+use c8y_pki_tests::openssl::OpenSsl;
 use c8y_pki_tests::postgres::Cluster;
+use c8y_pki_tests::talking::Talking;
 use c8y_pki_tests::{Tool, tool};
 
 static CLUSTER: OnceLock<Option<Mutex<Cluster>>> = OnceLock::new();
@@ -410,4 +412,53 @@ fn a_station_and_an_auditor_do_what_their_roles_say() {
 
     work_as("station");
     cli.ok(&issue("gw-3"));
+}
+
+#[test]
+fn a_service_on_a_server_knows_its_stations() {
+    let (Some((_, address)), Some(curl)) = (database(), tool("curl")) else { return };
+    let cli = on_server(&address);
+    let Some(openssl) = OpenSsl::at(&cli.path("")) else { return };
+    cli.ok("server issue est --ca root --san DNS:localhost --out servers --ca-password-file pw");
+    cli.write("list.csv", "id\ngw-1\n");
+    cli.ok("order create acme --from list.csv --ca line");
+    let token = cli.ok("serve token add station --role issue --role revoke --order acme");
+    cli.write("header", format!("Authorization: Bearer {}\n", token.trim()));
+    openssl.run("req -new -config @openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=gw-1 -keyout @a.key -out @a.csr");
+    cli.write("a.json", serde_json::json!({ "request": cli.text("a.csr") }).to_string());
+    cli.write("why.json", r#"{"reason": "superseded"}"#);
+
+    let line = "serve --ca line --server est --listen 127.0.0.1:0 --ca-password-file pw";
+    let mut service = Talking::start(&cli, line, &[]);
+    let first: serde_json::Value = serde_json::from_str(&service.hear()).expect("JSON");
+    let port = first["address"].as_str().and_then(|at| at.rsplit(':').next()).expect("a port");
+    let send = |path: &str, file: &str| {
+        let (header, body) = (format!("@{}", cli.arg("header")), format!("@{}", cli.arg(file)));
+        let answer = curl.run(&[
+            "--silent",
+            "--fail-with-body",
+            "--max-time",
+            "60",
+            "--cacert",
+            &cli.arg("pki/ca/root/cert.pem"),
+            "--header",
+            &header,
+            "--header",
+            "Content-Type: application/json",
+            "--data-binary",
+            &body,
+            &format!("https://localhost:{port}{path}"),
+        ]);
+        serde_json::from_str::<serde_json::Value>(&answer).expect("JSON")
+    };
+    let path = "/v1/orders/acme/devices/gw-1";
+    let made = send(path, "a.json");
+    assert_eq!((&made["is_new"], &send(path, "a.json")["serial"]), (&true.into(), &made["serial"]));
+    let revoked = send("/v1/devices/gw-1/revoke", "why.json");
+    assert_eq!(revoked["certificates"][0]["status"], "revoked");
+    service.interrupt();
+    assert_eq!(service.finish().0, 0);
+    let audit = cli.ok("registry export --what audit --json");
+    assert_eq!(audit.matches(r#""by":"token station""#).count(), 2, "{audit}");
+    cli.ok("registry check");
 }

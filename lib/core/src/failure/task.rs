@@ -101,6 +101,8 @@ pub enum Task {
 
     /// List the servers.
     ListServers,
+    /// List the tokens of the service.
+    ListTokens,
     /// Renew a server's certificate.
     RenewServer {
         /// The server's name.

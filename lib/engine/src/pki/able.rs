@@ -11,6 +11,15 @@ impl Pki {
         self.ca_of(&self.cas()?, key).cloned()
     }
 
+    /// Refuses if the registry was exchanged, or the clock is not believed.
+    pub(crate) fn check_clock(
+        &self,
+        now: OffsetDateTime,
+        believed: OffsetDateTime,
+    ) -> Result<(), RequestError> {
+        self.check_now(&self.cas()?, now, Some(believed))
+    }
+
     /// Refuses if no device could get a certificate now, whichever it is and whatever it asks for. `believed` is what
     /// the clock should say in a program that runs since it was believed.
     pub(crate) fn check_able(

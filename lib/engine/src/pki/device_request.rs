@@ -35,6 +35,8 @@ pub struct DeviceRequest<'k> {
     pub(super) whole: Option<Name>,
     pub(super) keys: KeyPolicy,
     pub(super) details: BTreeMap<String, String>,
+    /// Who asks, for the audit log.
+    pub(super) by: Option<String>,
 }
 
 /// Where the device's key comes from.
@@ -114,6 +116,7 @@ impl<'k> DeviceRequest<'k> {
             whole: None,
             keys: KeyPolicy::default(),
             details: BTreeMap::new(),
+            by: None,
         }
     }
 
@@ -183,6 +186,13 @@ impl<'k> DeviceRequest<'k> {
     #[cfg(feature = "serve")]
     pub(crate) fn clock_believed(mut self, at: OffsetDateTime) -> Self {
         self.believed = Some(at);
+        self
+    }
+
+    /// Who asks, for the audit log.
+    #[cfg(feature = "serve")]
+    pub(crate) fn by(mut self, who: String) -> Self {
+        self.by = Some(who);
         self
     }
 

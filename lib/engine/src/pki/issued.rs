@@ -91,7 +91,7 @@ impl Pki {
             let terms = Terms { ca, policy: &policy, profile: &profile, subject: &request.subject };
             let certificate = sign(request, terms, &id, key).map_err(|e| refused(&id, e))?;
             let record = record_of(request, ca, &id, &certificate, replaces);
-            match self.record_device(&record, (&batch, request.now)) {
+            match self.record_device(&record, (&batch, request.now, request.by.as_deref())) {
                 // Another thread or process was faster.
                 Err(RegistryError::Conflict) => {}
                 Err(RegistryError::KeyTaken { other, .. }) => {
@@ -182,10 +182,10 @@ impl Pki {
     fn record_device(
         &self,
         record: &NewRecord,
-        (batch, now): (&str, OffsetDateTime),
+        (batch, now, by): (&str, OffsetDateTime, Option<&str>),
     ) -> std::result::Result<(), RegistryError> {
         self.with_certified(|registry, certified| {
-            registry.record_with(batch, now, &[record], &[], Some(certified))
+            registry.record_with(batch, now, &[record], &[], Some(certified), by)
         })
     }
 

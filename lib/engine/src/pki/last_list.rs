@@ -56,7 +56,7 @@ pub struct Lost {
 
 impl Lost {
     /// The same as an error.
-    pub(super) fn error(self) -> AuthorityError {
+    pub(crate) fn error(self) -> AuthorityError {
         AuthorityError::LastList { ca: self.ca, path: self.path, problem: self.problem }
     }
 

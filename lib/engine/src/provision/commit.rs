@@ -46,7 +46,7 @@ impl Committer<'_> {
             let records: Vec<&NewRecord> = made.iter().map(|made| &made.record).collect();
             let marks: Vec<Mark> = archive.iter().chain(&passwords).cloned().collect();
             let (now, newcomers) = (self.context.now, Some(&mut self.newcomers));
-            match self.registry.record_with(self.batch, now, &records, &marks, newcomers) {
+            match self.registry.record_with(self.batch, now, &records, &marks, newcomers, None) {
                 Ok(()) => {
                     archive.iter().for_each(|mark| self.writer.confirm(mark));
                     self.ledger

@@ -2,6 +2,8 @@
 
 use time::OffsetDateTime;
 
+#[cfg(feature = "serve")]
+use super::database::Turn;
 pub(super) use super::database::head;
 use super::{Registry, Result};
 
@@ -29,6 +31,14 @@ pub struct AuditRow {
 pub(crate) struct AuditHead(i64, Vec<u8>);
 
 impl Registry {
+    /// Keeps that a token of the service was `added` or `removed`.
+    #[cfg(feature = "serve")]
+    pub(crate) fn note_token(&self, what: &str, name: &str, now: OffsetDateTime) -> Result<()> {
+        let work = self.begin(Turn::Alone)?;
+        work.append(now, "service-token", &serde_json::json!({ "token": name, "what": what }))?;
+        work.commit()
+    }
+
     /// The last row of the audit log.
     pub(crate) fn audit_head(&self) -> Result<AuditHead> {
         let (sequence, hash) = head(&self.session()?)?;

@@ -27,11 +27,11 @@ impl Registry {
         now: OffsetDateTime,
         records: &[NewRecord],
     ) -> Result<()> {
-        self.record_with(batch, now, &records.iter().collect::<Vec<_>>(), &[], None)
+        self.record_with(batch, now, &records.iter().collect::<Vec<_>>(), &[], None, None)
     }
 
     /// The same, and keeps the `marks` of files that hold their keys or passwords. Of the keys from outside
-    /// only the `newcomers` are looked at, if a run has some.
+    /// only the `newcomers` are looked at, if a run has some. `by` is who has asked, for the audit log.
     pub(crate) fn record_with(
         &self,
         batch: &str,
@@ -39,8 +39,9 @@ impl Registry {
         records: &[&NewRecord],
         marks: &[Mark],
         mut newcomers: Option<&mut Newcomers>,
+        by: Option<&str>,
     ) -> Result<()> {
-        again(|| self.try_record(batch, now, records, marks, newcomers.as_deref_mut()))
+        again(|| self.try_record(batch, now, records, marks, newcomers.as_deref_mut(), by))
     }
 
     fn try_record(
@@ -50,6 +51,7 @@ impl Registry {
         records: &[&NewRecord],
         marks: &[Mark],
         mut newcomers: Option<&mut Newcomers>,
+        by: Option<&str>,
     ) -> Result<()> {
         // Whether a key from outside is somebody else's is read: nobody may record it meanwhile. Whose device
         // and which serial number it is, unique indexes decide.
@@ -59,7 +61,7 @@ impl Registry {
         };
         let rows: Vec<NewRow<'_>> =
             records.iter().map(|record| NewRow::new(record, batch, now, Status::Live)).collect();
-        let detail = issued(batch, &rows);
+        let detail = with_who(issued(batch, &rows), by);
         let work = self.begin(turn)?;
         if let Some(newcomers) = newcomers.as_deref_mut() {
             newcomers.update(&work, batch)?;
@@ -96,6 +98,17 @@ impl Registry {
         at: OffsetDateTime,
         now: OffsetDateTime,
     ) -> Result<()> {
+        self.revoke_by(records, (reason, at), now, None)
+    }
+
+    /// The same in a program that threads share; `by` is who has asked, for the audit log.
+    pub(crate) fn revoke_by(
+        &self,
+        records: &[Record],
+        (reason, at): (Reason, OffsetDateTime),
+        now: OffsetDateTime,
+        by: Option<&str>,
+    ) -> Result<()> {
         let work = self.begin(Turn::Alone)?;
         if reason == Reason::KeyCompromise {
             keys::check_all_of_keys(&work, &self.path, records)?;
@@ -115,7 +128,7 @@ impl Registry {
             "revoked_at": at.unix_timestamp(),
             "certificates": certificates,
         });
-        work.append(now, "revoke", &detail)?;
+        work.append(now, "revoke", &with_who(detail, by))?;
         work.commit()
     }
 
@@ -144,6 +157,14 @@ impl Registry {
         work.commit()?;
         Ok(number.cast_unsigned())
     }
+}
+
+/// What the audit log says, with who has asked for it, if that is known.
+fn with_who(mut detail: serde_json::Value, by: Option<&str>) -> serde_json::Value {
+    if let Some(by) = by {
+        detail["by"] = by.into();
+    }
+    detail
 }
 
 /// Ends the life of certificates that others replace. One that is not live is a conflict. Returns what the audit

@@ -1,8 +1,12 @@
 //! Answers and refusals. A refusal is one plain sentence; what is wrong on this side is for the log alone.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::limits;
 use super::log::Note;
 use crate::failure::Failure;
+use crate::pki::Issued;
 use crate::shown::Foreign;
 
 /// An answer, and what the log has of it.
@@ -10,10 +14,38 @@ use crate::shown::Foreign;
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Body,
     pub(super) note: Note,
     /// A wrong password: the answer is held back.
     pub(super) is_wrong: bool,
+}
+
+/// What is in an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Body {
+    Bytes(Vec<u8>),
+    /// One sentence. What it looks like depends on who asks: see [`Form`].
+    Sentence(String),
+}
+
+/// Problem details (RFC 9457). The type is `about:blank`, which may be left out: the status says it all.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Problem {
+    /// What the status means.
+    title: String,
+    /// The status of the answer.
+    status: u16,
+    /// What is wrong: one sentence.
+    detail: String,
+}
+
+/// What a sentence looks like in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For a person.
+    Text,
+    /// For a program: problem details (RFC 9457).
+    Problem,
 }
 
 /// No, and why.
@@ -23,7 +55,7 @@ pub(super) type Result<T, E = Refusal> = std::result::Result<T, E>;
 
 impl Answer {
     pub(super) fn new(status: u16) -> Self {
-        let (headers, body, note) = (Vec::new(), Vec::new(), Note::default());
+        let (headers, body, note) = (Vec::new(), Body::Bytes(Vec::new()), Note::default());
         Self { status, headers, body, note, is_wrong: false }
     }
 
@@ -33,11 +65,51 @@ impl Answer {
     }
 
     fn sentence(status: u16, text: &str) -> Self {
-        let text = Foreign::new(text);
-        let mut answer = Self::new(status).with("Content-Type", "text/plain; charset=utf-8");
-        answer.body = format!("{text}\n").into_bytes();
-        answer.note.reason = Some(text.to_string());
+        let text = Foreign::new(text).to_string();
+        let mut answer = Self::new(status);
+        answer.note.reason = Some(text.clone());
+        answer.body = Body::Sentence(text);
         answer
+    }
+
+    /// Bytes of a type.
+    pub(super) fn of(kind: &'static str, bytes: Vec<u8>) -> Self {
+        let mut answer = Self::new(200).with("Content-Type", kind);
+        answer.body = Body::Bytes(bytes);
+        answer
+    }
+
+    /// A value as JSON.
+    pub(super) fn json(value: &impl Serialize) -> Self {
+        Self::of("application/json", serde_json::to_vec(value).unwrap_or_default())
+    }
+
+    /// With what the log has of a certificate.
+    pub(super) fn issued(mut self, issued: &Issued) -> Self {
+        self.note.device = Some(issued.id.to_string());
+        self.note.serial = Some(issued.certificate.serial.to_string());
+        self.note.is_new = Some(issued.is_new);
+        self
+    }
+
+    /// As it is sent: headers and body.
+    pub(super) fn into_parts(self, form: Form) -> (Vec<(&'static str, String)>, Vec<u8>) {
+        let mut headers = self.headers;
+        let (kind, body) = match (self.body, form) {
+            (Body::Bytes(bytes), _) => return (headers, bytes),
+            (Body::Sentence(text), Form::Text) => {
+                ("text/plain; charset=utf-8", format!("{text}\n").into_bytes())
+            }
+            (Body::Sentence(text), Form::Problem) => {
+                let code = hyper::StatusCode::from_u16(self.status).ok();
+                let title = code.and_then(|code| code.canonical_reason());
+                let (title, detail) = (title.unwrap_or_default().to_owned(), text);
+                let problem = Problem { title, status: self.status, detail };
+                ("application/problem+json", serde_json::to_vec(&problem).unwrap_or_default())
+            }
+        };
+        headers.push(("Content-Type", kind.to_owned()));
+        (headers, body)
     }
 
     /// One sentence for a person.
@@ -49,18 +121,28 @@ impl Answer {
 
     /// What is answered as application/pkcs7-mime and the like: base64 in one line, since not every client reads
     /// several (RFC 7030, 4.1.3 and 4.2.3; RFC 8951, 3.1 drops the line ends).
-    pub(super) fn base64(kind: &str, bytes: &[u8]) -> Self {
+    pub(super) fn base64(kind: &'static str, bytes: &[u8]) -> Self {
         use base64::Engine;
-        let mut answer =
-            Self::new(200).with("Content-Type", kind).with("Content-Transfer-Encoding", "base64");
-        answer.body = base64::engine::general_purpose::STANDARD.encode(bytes).into_bytes();
-        answer
+        let body = base64::engine::general_purpose::STANDARD.encode(bytes).into_bytes();
+        Self::of(kind, body).with("Content-Transfer-Encoding", "base64")
     }
 }
 
 /// 400: what was sent cannot be used.
 pub(super) fn bad(why: &str) -> Refusal {
     Box::new(Answer::sentence(400, why))
+}
+
+/// 401: it is not known who asks the API.
+pub(super) fn no_token(why: &str, error: Option<&str>) -> Refusal {
+    let error = error.map(|code| format!(", error=\"{code}\"")).unwrap_or_default();
+    let challenge = format!("Bearer realm=\"c8y-pki\"{error}");
+    Box::new(Answer::sentence(401, why).with("WWW-Authenticate", challenge))
+}
+
+/// 429: too many tokens that are none.
+pub(super) fn too_many(why: &str, seconds: u64) -> Refusal {
+    Box::new(Answer::sentence(429, why).with("Retry-After", seconds.to_string()))
 }
 
 /// 401: it is not known who asks.
@@ -80,7 +162,7 @@ pub(super) fn not_found(why: &str) -> Refusal {
 }
 
 /// 405: another method.
-pub(super) fn method(allowed: &'static str) -> Refusal {
+pub(super) fn method(allowed: &str) -> Refusal {
     let why = format!("the method of this path is {allowed}");
     Box::new(Answer::sentence(405, &why).with("Allow", allowed))
 }
@@ -90,6 +172,11 @@ pub(super) fn too_slow() -> Refusal {
     let seconds = limits::BODY_TIME.as_secs();
     let why = format!("the body of the request did not come within {seconds} seconds");
     Box::new(Answer::sentence(408, &why).with("Connection", "close"))
+}
+
+/// 409: as things are, it cannot be.
+pub(super) fn conflict(why: &str) -> Refusal {
+    Box::new(Answer::sentence(409, why))
 }
 
 /// 413: a body that is too large.

@@ -1,10 +1,13 @@
 //! A request, read whole.
 
+use std::net::IpAddr;
+
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName};
+use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
-use super::answer::{Result, bad};
+use super::answer::{Result, bad, media_type};
 use crate::csr::Request;
 use crate::read;
 
@@ -18,6 +21,8 @@ pub(super) struct Call {
     /// DER of the certificate whose key the client has shown in the handshake.
     pub(super) certificate: Option<Vec<u8>>,
     pub(super) now: OffsetDateTime,
+    /// The address of who asks.
+    pub(super) client: IpAddr,
 }
 
 impl Call {
@@ -34,22 +39,48 @@ impl Call {
         Some(value.to_str().ok().and_then(basic))
     }
 
-    /// The PKCS#10 of the body: in base64 with or without line ends (RFC 7030, 4.2.1), in PEM as some clients send it,
-    /// with text around it too, or in DER.
+    /// The token of Bearer authentication (RFC 6750), if the request has one.
+    pub(super) fn bearer(&self) -> Option<&str> {
+        let value = self.headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    }
+
+    /// The text of a header field.
+    pub(super) fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The JSON of the body.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        if self.media_type() != "application/json" {
+            return Err(media_type("application/json"));
+        }
+        serde_json::from_slice(&self.body)
+            .map_err(|e| bad(&format!("the body of the request is not as described: {e}")))
+    }
+
+    /// The PKCS#10 of the body.
     pub(super) fn request(&self) -> Result<Request> {
-        if self.body.is_empty() {
-            return Err(bad("the body of the request is empty"));
+        match self.body.is_empty() {
+            true => Err(bad("the body of the request is empty")),
+            false => request_in(&self.body),
         }
-        let refused =
-            |e: &dyn std::fmt::Display| bad(&format!("the body of the request is refused: {e}"));
-        if let Some(der) = of_base64(&self.body) {
-            return Request::from_der(&der).map_err(|e| refused(&e));
-        }
-        let mut found = read::requests(&self.body).map_err(|e| refused(&e))?;
-        match (found.len(), found.pop()) {
-            (1, Some(request)) => request.map_err(|e| refused(&e)),
-            (count, _) => Err(bad(&format!("the body has {count} requests instead of one"))),
-        }
+    }
+}
+
+/// A PKCS#10: in base64 with or without line ends (RFC 7030, 4.2.1), in PEM as some clients send it, with text around it
+/// too, or in DER.
+pub(super) fn request_in(bytes: &[u8]) -> Result<Request> {
+    let refused =
+        |e: &dyn std::fmt::Display| bad(&format!("the body of the request is refused: {e}"));
+    if let Some(der) = of_base64(bytes) {
+        return Request::from_der(&der).map_err(|e| refused(&e));
+    }
+    let mut found = read::requests(bytes).map_err(|e| refused(&e))?;
+    match (found.len(), found.pop()) {
+        (1, Some(request)) => request.map_err(|e| refused(&e)),
+        (count, _) => Err(bad(&format!("the body has {count} requests instead of one"))),
     }
 }
 
@@ -77,6 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::serve::answer::Body;
 
     fn call(body: &[u8]) -> Call {
         Call {
@@ -86,6 +118,7 @@ mod tests {
             body: Bytes::copy_from_slice(body),
             certificate: None,
             now: OffsetDateTime::UNIX_EPOCH,
+            client: IpAddr::from([127, 0, 0, 1]),
         }
     }
 
@@ -108,7 +141,8 @@ mod tests {
             for start in forms {
                 let refused = call(&[start, &body].concat()).request().unwrap_err();
                 prop_assert_eq!(refused.status, 400);
-                prop_assert_eq!(refused.body.iter().filter(|b| **b == b'\n').count(), 1);
+                let Body::Sentence(text) = refused.body else { panic!("no sentence") };
+                prop_assert!(!text.contains('\n'));
             }
         }
     }

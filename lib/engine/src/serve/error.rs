@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 use crate::clock::rfc3339;
+use crate::crypto::CryptoError;
 use crate::failure::{Failure, Fault, Hint, Setting, Task, Underlying};
 use crate::files::{FileError, reason};
 use crate::list::ListError;
@@ -87,6 +88,32 @@ pub enum ServeError {
     /// A file of one-time passwords without one.
     #[error("no device in {} has a one-time password", .0.display())]
     NoPasswords(PathBuf),
+    /// A name that no token has.
+    #[error(
+        "token name {0:?} is not 1 to 64 letters, digits, dots, underscores or hyphens of ASCII"
+    )]
+    TokenName(String),
+    /// There is a token of that name.
+    #[error("there is a token {0:?} already")]
+    TokenExists(String),
+    /// There is no token of that name.
+    #[error("there is no token {0:?}")]
+    NoToken(String),
+    /// Nothing that a token can be good for.
+    #[error("role {0:?} is not issue, read or revoke")]
+    TokenRole(String),
+    /// The file of tokens.
+    #[error("{}: {problem}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        problem: Underlying,
+    },
+    /// The backend.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -117,7 +144,13 @@ impl Failure for ServeError {
             | Self::NotNow { .. }
             | Self::NotForServers(_)
             | Self::Tls { .. }
-            | Self::NoPasswords(_) => Fault::Input,
+            | Self::NoPasswords(_)
+            | Self::TokenName(_)
+            | Self::TokenExists(_)
+            | Self::NoToken(_)
+            | Self::TokenRole(_)
+            | Self::TokenFile { .. } => Fault::Input,
+            Self::Crypto(e) => e.fault(),
             Self::Unread { source, .. } => source.fault(),
             Self::Identity { source, .. } => source.fault(),
             Self::File(e) => e.fault(),
@@ -164,6 +197,15 @@ impl Failure for ServeError {
                 "issue the service a certificate with the profile server".into()
             }
             Self::NoPasswords(_) => "give it a column ENROLLMENT_OTP".into(),
+            Self::TokenName(_) => "give it another name".into(),
+            Self::TokenExists(_) => Hint::say("give it another name")
+                .then(Hint::run("or see all of them", Task::ListTokens)),
+            Self::NoToken(_) => Hint::run("see all of them", Task::ListTokens),
+            Self::TokenRole(_) => "give one of these".into(),
+            Self::TokenFile { .. } => {
+                "put back the file from a backup, or remove it and make all tokens anew".into()
+            }
+            Self::Crypto(e) => return e.hint(),
             Self::File(e) => return e.hint(),
             Self::List(e) => return e.hint(),
             Self::Password(e) => return e.hint(),

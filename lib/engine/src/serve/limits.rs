@@ -46,6 +46,20 @@ pub(super) const FINISH: Duration = Duration::from_secs(10);
 /// has 116 bits.
 pub(super) const WRONG: Duration = Duration::from_millis(500);
 
+/// Tokens that are none, of one address within [`STRANGER`]; further ones are answered 429.
+pub(super) const WRONG_TOKENS: u32 = 10;
+
+/// How long an address is remembered that has shown a token that is none.
+pub(super) const STRANGER: Duration = Duration::from_secs(60);
+
+/// Addresses that are remembered. One more takes the place of all that are remembered: guesses cost half a second
+/// all the same, and a token has 256 bits.
+pub(super) const STRANGERS: usize = 10_000;
+
+/// For how many seconds at most a revocation list may be kept by who has fetched it: a newer one may be made before the
+/// next one is due.
+pub(super) const LIST_KEPT: i64 = 300;
+
 /// How often files are looked at that may be replaced.
 pub(super) const LOOK: Duration = Duration::from_secs(2);
 

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::answer::{Answer, Result, bad, busy, too_large, too_slow};
+use super::answer::{Answer, Form, Result, bad, busy, too_large, too_slow};
 use super::call::Call;
 use super::log::Entry;
 use super::state::Shared;
@@ -91,7 +91,9 @@ impl Door {
                 drop(place);
                 answer
             });
-            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| response(broken()))) }
+            async move {
+                Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| response(broken(), Form::Text)))
+            }
         });
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -140,27 +142,35 @@ impl Door {
     ) -> Response<Full<Bytes>> {
         let start = Instant::now();
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-        let answer = match self.read(request, certificate).await {
+        let answer = match self.read(request, client, certificate).await {
             Ok(call) => self.work(call).await,
             Err(refusal) => *refusal,
         };
         if answer.is_wrong {
             sleep(limits::WRONG).await;
         }
+        let (took, made) = (start.elapsed(), answer.note.is_new == Some(true));
+        let path_counted = route::counted_as(&path);
+        self.shared.counts.add(path_counted, &method, answer.status, (took, made));
         let entry = Entry::Request {
             at: rfc3339(self.shared.now()),
             client,
             method: Foreign::beginning(&method),
             path: Foreign::beginning(&path),
             status: answer.status,
-            milliseconds: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             note: answer.note.clone(),
         };
         let _ = self.log.send(entry).await;
-        response(answer)
+        response(answer, route::form(&path))
     }
 
-    async fn read(&self, request: Request<Incoming>, certificate: Option<Vec<u8>>) -> Result<Call> {
+    async fn read(
+        &self,
+        request: Request<Incoming>,
+        client: IpAddr,
+        certificate: Option<Vec<u8>>,
+    ) -> Result<Call> {
         let (parts, mut body) = request.into_parts();
         let body = match timeout(limits::BODY_TIME, whole(&mut body)).await {
             Ok(body) => body?,
@@ -168,7 +178,7 @@ impl Door {
         };
         let path = parts.uri.path().to_owned();
         let (method, headers, now) = (parts.method, parts.headers, self.shared.now());
-        Ok(Call { method, path, headers, body, certificate, now })
+        Ok(Call { method, path, headers, body, certificate, now, client })
     }
 
     /// Works on a request, on a thread that may wait.
@@ -220,13 +230,17 @@ fn handshake_words(error: &std::io::Error) -> String {
     }
 }
 
-fn response(answer: Answer) -> Response<Full<Bytes>> {
-    let mut builder = Response::builder().status(answer.status).header("Cache-Control", "no-store");
-    for (name, value) in answer.headers {
+fn response(answer: Answer, form: Form) -> Response<Full<Bytes>> {
+    let mut builder = Response::builder().status(answer.status);
+    let (headers, body) = answer.into_parts(form);
+    if !headers.iter().any(|(name, _)| *name == "Cache-Control") {
+        builder = builder.header("Cache-Control", "no-store");
+    }
+    for (name, value) in headers {
         builder = builder.header(name, value);
     }
     // Only a value that cannot stand in a header fails here.
-    builder.body(Full::from(answer.body)).unwrap_or_else(|_| {
+    builder.body(Full::from(body)).unwrap_or_else(|_| {
         let mut broken = Response::new(Full::default());
         *broken.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
         broken

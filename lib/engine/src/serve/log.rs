@@ -75,7 +75,10 @@ pub struct Note {
     /// The device, once it is known who asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// What it showed: `password` or `certificate`.
+    /// The name of the token, once it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// What was shown: `password`, `certificate` or `token`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<&'static str>,
     /// The serial number of the certificate that was answered.

@@ -12,23 +12,31 @@
 //! | `log` | what it tells of each request |
 //! | `answer` | answers and refusals |
 //! | `call` | a request, read whole |
+//! | `token` | a bearer token of the API: what it is good for |
+//! | `tokens` | the file that keeps what tells them |
 //! | `passwords` | one-time passwords of a file |
 //! | `identity` | its own certificate and key |
 //! | `clients` | client certificates in the handshake |
 //! | `usual` | how certificates are made where no order says something else |
+//! | `counts` | what it has done, as numbers |
+//! | `strangers` | addresses that show tokens that are none |
 //! | `state` | what all requests share |
 //! | `terms` | how one device's certificate is made |
 //! | `auth` | who asks |
-//! | `enrol` | first and further certificates |
+//! | `sign` | a request is signed, whoever has sent it |
+//! | `enrol` | first and further certificates over EST |
+//! | `api` | the same, and more, as JSON |
 //! | `route` | which request is for what |
 //! | `watch` | files that are replaced while it runs |
 //! | `listen` | connections, and how an answer leaves |
 //! | `service` | starts and stops all of it |
 
 mod answer;
+mod api;
 mod auth;
 mod call;
 mod clients;
+mod counts;
 mod enrol;
 mod error;
 mod identity;
@@ -38,8 +46,12 @@ mod log;
 mod passwords;
 mod route;
 mod service;
+mod sign;
 mod state;
+mod strangers;
 mod terms;
+mod token;
+mod tokens;
 mod usual;
 mod watch;
 
@@ -47,4 +59,6 @@ pub use error::ServeError;
 pub use identity::Identity;
 pub use log::Entry;
 pub use service::{Service, Settings};
+pub use token::{NewToken, Token, TokenRole};
+pub use tokens::{add_token, remove_token, tokens};
 pub use usual::Usual;

@@ -1,12 +1,12 @@
 //! Which request is for what.
 //!
 //! `/.well-known/est/OPERATION` (RFC 7030, 3.2.2), and with the name of the CA as label before the operation;
-//! `/healthz` and `/readyz` for those who look after the service.
+//! `/v1/` and `/metrics` are the API; `/healthz` and `/readyz` are for those who look after the service.
 
-use super::answer::{Answer, Result, method, not_found};
+use super::answer::{Answer, Form, Result, method, not_found};
 use super::call::Call;
-use super::enrol;
 use super::state::Shared;
+use super::{api, enrol};
 use crate::store::pkcs7;
 
 const EST: &str = "/.well-known/est/";
@@ -16,12 +16,29 @@ pub(super) fn answer(shared: &Shared, call: &Call) -> Answer {
     route(shared, call).unwrap_or_else(|refusal| *refusal)
 }
 
+/// The path with which a request is counted: one of those that there are.
+pub(super) fn counted_as(path: &str) -> &'static str {
+    const OTHERS: [&str; 2] = ["/healthz", "/readyz"];
+    const OPERATIONS: [&str; 4] = ["cacerts", "csrattrs", "simpleenroll", "simplereenroll"];
+    let known = OTHERS.into_iter().find(|known| *known == path).or_else(|| api::path_of(path));
+    known.unwrap_or_else(|| {
+        let last = path.strip_prefix(EST).and_then(|rest| rest.rsplit('/').next());
+        OPERATIONS.into_iter().find(|known| last == Some(known)).unwrap_or("other")
+    })
+}
+
+/// What a sentence looks like to who asks for a path.
+pub(super) fn form(path: &str) -> Form {
+    if api::has(path) { Form::Problem } else { Form::Text }
+}
+
 fn route(shared: &Shared, call: &Call) -> Result<Answer> {
     match call.path.as_str() {
         "/healthz" => with(call, "GET", || Ok(Answer::text(200, "ok"))),
         "/readyz" => {
             with(call, "GET", || shared.check_ready(call.now).map(|()| Answer::text(200, "ready")))
         }
+        path if api::has(path) => api::answer(shared, call),
         path => match operation(path, || Ok(shared.ca()?.name))? {
             "cacerts" => with(call, "GET", || authorities(shared)),
             // Nothing is asked of requests beyond what stands here already (RFC 7030, 4.5.2).

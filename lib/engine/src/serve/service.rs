@@ -55,6 +55,9 @@ pub struct Service {
     log: mpsc::Receiver<Entry>,
     stop: watch::Sender<bool>,
     places: Arc<Semaphore>,
+    /// Held until the threads are gone: connections to PostgreSQL are closed where a thread may wait, and none of the
+    /// runtime's may.
+    _shared: Arc<Shared>,
 }
 
 impl Service {
@@ -94,8 +97,8 @@ impl Service {
         // There is room for one.
         let _ = log.try_send(Entry::Listening { at, address, ca });
         runtime.spawn(door.accept(listener));
-        runtime.spawn(look(watched, shared, log));
-        Ok(Self { runtime, address, log: entries, stop, places })
+        runtime.spawn(look(watched, Arc::clone(&shared), log));
+        Ok(Self { runtime, address, log: entries, stop, places, _shared: shared })
     }
 
     /// Where it listens.

@@ -6,8 +6,10 @@ use std::time::Instant;
 use time::OffsetDateTime;
 
 use super::answer::{Refusal, failed};
+use super::counts::Counts;
 use super::identity::Presented;
 use super::passwords::Passwords;
+use super::strangers::Strangers;
 use super::usual::Usual;
 use crate::pki::{Ca, CaKey, Pki};
 
@@ -18,6 +20,9 @@ pub(super) struct Shared {
     pub(super) usual: Usual,
     pub(super) passwords: RwLock<Passwords>,
     pub(super) presented: Arc<Presented>,
+    /// Addresses that have shown tokens that are none.
+    pub(super) strangers: Strangers,
+    pub(super) counts: Counts,
     clock: fn() -> OffsetDateTime,
     /// When the service started: the clock was believed then.
     start: (OffsetDateTime, Instant),
@@ -32,12 +37,19 @@ impl Shared {
         clock: fn() -> OffsetDateTime,
     ) -> Self {
         let start = (clock(), Instant::now());
-        Self { pki, key, usual, passwords: RwLock::new(passwords), presented, clock, start }
+        let passwords = RwLock::new(passwords);
+        let (strangers, counts) = (Strangers::default(), Counts::default());
+        Self { pki, key, usual, passwords, presented, strangers, counts, clock, start }
     }
 
     /// What the clock says.
     pub(super) fn now(&self) -> OffsetDateTime {
         (self.clock)()
+    }
+
+    /// When the service started.
+    pub(super) fn started(&self) -> OffsetDateTime {
+        self.start.0
     }
 
     /// What the clock should say, by the time that has passed since the start.
@@ -57,6 +69,11 @@ impl Shared {
 
     pub(super) fn replace_passwords(&self, passwords: Passwords) {
         *self.passwords.write().unwrap_or_else(PoisonError::into_inner) = passwords;
+    }
+
+    /// Refuses with 503 if the clock is not believed.
+    pub(super) fn check_clock(&self, now: OffsetDateTime) -> Result<(), Refusal> {
+        self.pki.check_clock(now, self.believed()).map_err(|e| failed(&e))
     }
 
     /// Refuses with 503 if the service could not sign now.

@@ -121,7 +121,7 @@ pub fn make(
         key_from_outside: !matches!(order.key, ServerKey::New),
     };
     let batch = batch_name(now).map_err(issue::IssueError::from)?;
-    if let Err(e) = pki.registry().record_with(&batch, now, &[&record], &[], None) {
+    if let Err(e) = pki.registry().record_with(&batch, now, &[&record], &[], None, None) {
         staged.remove();
         return Err(match e {
             RegistryError::Conflict => ServerError::Taken { name: order.name.clone() },

@@ -4,59 +4,21 @@
 //! Names follow Prometheus's conventions ("Metric and label naming"): base units, `_timestamp_seconds` for moments. What
 //! was not looked at has no sample; a rule can tell by `absent()`.
 
-use time::OffsetDateTime;
-
 use super::{Picture, Urgency};
-
-/// A family of numbers.
-struct Family {
-    name: &'static str,
-    help: &'static str,
-    samples: Vec<(Vec<(&'static str, String)>, f64)>,
-}
-
-impl Family {
-    fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, samples: Vec::new() }
-    }
-
-    fn add(&mut self, labels: &[(&'static str, &str)], value: f64) {
-        let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        self.samples.push((labels, value));
-    }
-
-    fn write(&self, out: &mut String) {
-        if self.samples.is_empty() {
-            return;
-        }
-        let Self { name, help, .. } = self;
-        out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
-        for (labels, value) in &self.samples {
-            let labels: Vec<String> = labels
-                .iter()
-                .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
-                .collect();
-            let labels =
-                if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-            out.push_str(&format!("{name}{labels} {value}\n"));
-        }
-    }
-}
+use crate::numbers::{self, Family, seconds};
 
 /// The numbers of a picture, as text.
 pub fn text(picture: &Picture) -> String {
     let mut families = of_directory(picture);
     families.extend(of_tenant(picture));
-    let mut out = String::new();
-    families.iter().for_each(|family| family.write(&mut out));
-    out
+    numbers::text(&families)
 }
 
 fn of_directory(picture: &Picture) -> Vec<Family> {
     let mut looked =
-        Family::new("c8y_pki_status_timestamp_seconds", "When the status was looked at.");
+        Family::gauge("c8y_pki_status_timestamp_seconds", "When the status was looked at.");
     looked.add(&[], seconds(picture.at));
-    let mut items = Family::new("c8y_pki_items", "What needs a person, by urgency.");
+    let mut items = Family::gauge("c8y_pki_items", "What needs a person, by urgency.");
     let found = picture.items();
     for (urgency, word) in [(Urgency::Overdue, "overdue"), (Urgency::Due, "due")] {
         items.add(
@@ -65,19 +27,21 @@ fn of_directory(picture: &Picture) -> Vec<Family> {
         );
     }
     let mut ends =
-        Family::new("c8y_pki_ca_not_after_timestamp_seconds", "When a CA's certificate ends.");
-    let mut devices = Family::new("c8y_pki_devices", "Live device certificates, by CA and state.");
-    let mut servers = Family::new("c8y_pki_servers", "Live server certificates, by CA and state.");
-    let mut first = Family::new(
+        Family::gauge("c8y_pki_ca_not_after_timestamp_seconds", "When a CA's certificate ends.");
+    let mut devices =
+        Family::gauge("c8y_pki_devices", "Live device certificates, by CA and state.");
+    let mut servers =
+        Family::gauge("c8y_pki_servers", "Live server certificates, by CA and state.");
+    let mut first = Family::gauge(
         "c8y_pki_device_first_not_after_timestamp_seconds",
         "When the first live device certificate of a CA ends.",
     );
-    let mut next = Family::new(
+    let mut next = Family::gauge(
         "c8y_pki_crl_next_update_timestamp_seconds",
         "When a CA's next revocation list is due.",
     );
     let mut unlisted =
-        Family::new("c8y_pki_revocations_unlisted", "Revocations of a CA that are in no list.");
+        Family::gauge("c8y_pki_revocations_unlisted", "Revocations of a CA that are in no list.");
     for ca in &picture.cas {
         let name = ca.name.as_str();
         ends.add(&[("ca", name)], seconds(ca.not_after));
@@ -97,8 +61,8 @@ fn of_directory(picture: &Picture) -> Vec<Family> {
         }
         unlisted.add(&[("ca", name)], ca.list.unlisted as f64);
     }
-    let mut orders = Family::new("c8y_pki_order_devices", "Devices of an order, by state.");
-    let mut handed_over = Family::new(
+    let mut orders = Family::gauge("c8y_pki_order_devices", "Devices of an order, by state.");
+    let mut handed_over = Family::gauge(
         "c8y_pki_order_devices_handed_over",
         "Devices of an order that were handed over.",
     );
@@ -119,24 +83,26 @@ fn of_directory(picture: &Picture) -> Vec<Family> {
 }
 
 fn of_tenant(picture: &Picture) -> Vec<Family> {
-    let mut trusted = Family::new(
+    let mut trusted = Family::gauge(
         "c8y_pki_tenant_ca_trusted",
         "Whether the tenant trusts a CA that has devices.",
     );
-    let mut proven = Family::new(
+    let mut proven = Family::gauge(
         "c8y_pki_tenant_ca_proven",
         "Whether the tenant has a proof of possession for a CA.",
     );
-    let mut missing = Family::new(
+    let mut missing = Family::gauge(
         "c8y_pki_tenant_revocations_missing",
         "Revocations that the tenant's list does not have.",
     );
-    let mut check = Family::new(
+    let mut check = Family::gauge(
         "c8y_pki_tenant_revocation_check",
         "Whether the tenant looks at its list of revocations.",
     );
-    let mut asked =
-        Family::new("c8y_pki_tenant_devices", "Devices that the tenant was asked about, by state.");
+    let mut asked = Family::gauge(
+        "c8y_pki_tenant_devices",
+        "Devices that the tenant was asked about, by state.",
+    );
     if let Some(tenant) = &picture.tenant {
         let id = ("tenant", tenant.tenant.as_str());
         for trust in tenant.trust.iter().flatten() {
@@ -165,13 +131,4 @@ fn of_tenant(picture: &Picture) -> Vec<Family> {
 
 fn flag(on: bool) -> f64 {
     f64::from(u8::from(on))
-}
-
-fn seconds(at: OffsetDateTime) -> f64 {
-    at.unix_timestamp() as f64
-}
-
-/// A label's value: backslash, quotation mark and line end are escaped.
-fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -1,10 +1,15 @@
-//! `serve`, judged by curl and OpenSSL with the requests of RFC 7030's examples, and by strongSwan's `pki`.
+//! `serve`, judged by curl and OpenSSL with the requests of RFC 7030's examples, and by strongSwan's `pki`; its API by curl,
+//! OpenSSL, schemathesis and Prometheus's library.
 
 #![cfg(unix)]
 
 mod able;
+mod api;
+mod api_refused;
+mod described;
 mod let_in;
 mod lost;
+mod metrics;
 mod orders;
 mod refused;
 mod running;
@@ -48,6 +53,19 @@ impl Answer {
 
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+
+    /// The sentence of a refusal of the API: problem details, with the status once more.
+    fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.head);
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status, "{problem}");
+        assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{problem}");
+        problem["detail"].as_str().expect("a sentence").to_owned()
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -175,6 +193,31 @@ impl Site {
         self.openssl
             .run(&format!("pkcs7 -inform DER -in @{name}.p7b -print_certs -out @{name}.pem"));
         self.cli.path(&format!("{name}.pem"))
+    }
+
+    /// Makes a token: its name, its roles and whatever else it has.
+    fn token(&self, words: &str) -> String {
+        self.cli.ok(&format!("serve token add {words}")).trim().to_owned()
+    }
+
+    /// Asks the API with a token.
+    fn api(&self, token: &str, path: &str, more: &[&str]) -> Answer {
+        let bearer = format!("Authorization: Bearer {token}");
+        self.curl(path, &[&["--header", &bearer][..], more].concat())
+    }
+
+    /// Sends JSON to the API.
+    fn send(&self, token: &str, path: &str, body: &Value) -> Answer {
+        self.cli.write("sent.json", body.to_string());
+        let words = ["--header", "Content-Type: application/json", "--data-binary", "@sent.json"];
+        self.api(token, path, &words)
+    }
+
+    /// Has the API sign the request of a name that [`Self::request`] made.
+    fn issue(&self, token: &str, path: &str, name: &str) -> Answer {
+        self.openssl.run(&format!("req -inform DER -in @{name}.der -out @{name}.csr"));
+        let request = self.cli.text(&format!("{name}.csr"));
+        self.send(token, path, &serde_json::json!({ "request": request }))
     }
 
     /// Renews with a certificate.

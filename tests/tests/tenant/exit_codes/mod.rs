@@ -98,7 +98,9 @@ fn every_command_says_what_it_meets() {
     let heads: Vec<&str> =
         reference.lines().filter_map(|line| line.strip_prefix("## c8y-pki ")).collect();
     let is_group = |head: &str| heads.iter().any(|other| other.starts_with(&format!("{head} ")));
-    let known: BTreeSet<&str> = heads.iter().copied().filter(|head| !is_group(head)).collect();
+    // It does something by itself too.
+    let is_command = |head: &&str| !is_group(head) || *head == "serve";
+    let known: BTreeSet<&str> = heads.iter().copied().filter(is_command).collect();
     let named = CALLS.iter().map(|call| call.0).chain(OTHERS.iter().copied());
     assert_eq!(named.collect::<BTreeSet<_>>(), known);
 }

@@ -1,4 +1,4 @@
-//! `serve`: EST for devices of a CA. Standard output is its log.
+//! `serve` itself: the service of a CA. Standard output is its log.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,9 @@ use c8y_pki_engine::serve::{Entry, Identity, Service, Settings, Usual};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::ready_file::ReadyFile;
+use super::token::ServeCommand;
 use crate::clock;
+use crate::commands::ready_file::ReadyFile;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::pace::raise_file_limit;
@@ -24,6 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
 Devices ask for certificates over EST (RFC 7030), at https://ADDRESS/.well-known/est/ and the same
 with the name of the CA as label: cacerts, csrattrs, simpleenroll, simplereenroll.
@@ -35,8 +37,11 @@ as the device's order says, or as the options here say, and recorded before it i
 that repeats a request, since the answer was lost, gets the same certificate.
 
 Other commands can work on the same PKI directory: what they revoke, issue or order counts at once.
-Standard output has one line of JSON for each request. /healthz and /readyz answer those who look
-after the service. SIGTERM or Ctrl-C ends it when it has answered what is under way.
+MES and test stations have requests signed, see devices, orders, CAs and lists, and revoke over a
+small JSON API, at /v1/ and with tokens of `serve token add`; /v1/openapi.json describes it.
+
+Standard output has one line of JSON for each request. /healthz, /readyz and /metrics answer those
+who look after the service. SIGTERM or Ctrl-C ends it when it has answered what is under way.
 
 Examples:
   c8y-pki serve --ca line-7 --server est --listen 0.0.0.0:8443 --ca-password-file ca.pw
@@ -45,9 +50,11 @@ Examples:
 
 Exit codes: 0 it was stopped; 2 wrong use or input; 3 it cannot listen, or the environment failed.")]
 pub(crate) struct ServeArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<ServeCommand>,
     /// The CA that signs
-    #[arg(long, value_name = "NAME")]
-    ca: String,
+    #[arg(long, value_name = "NAME", required = true)]
+    ca: Option<String>,
     /// Address and port to listen on; with port 0 any that is free
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
@@ -81,7 +88,9 @@ pub(crate) struct ServeArgs {
     ready_file: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &ServeArgs, dir: &Path, out: Output) -> Result {
+pub(super) fn run(args: &ServeArgs, dir: &Path, out: Output) -> Result {
+    // The parser has asked for it.
+    let name = args.ca.as_deref().unwrap_or_default();
     let profile = values::profile(&args.profile, None)?;
     let subject = args.subject.builder(&profile)?;
     if subject.has("CN") {
@@ -92,7 +101,7 @@ pub(crate) fn run(args: &ServeArgs, dir: &Path, out: Output) -> Result {
     }
     let mut ready = args.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
     let pki = clock::open(dir, OffsetDateTime::now_utc())?;
-    let ca = pki.ca(&args.ca)?;
+    let ca = pki.ca(name)?;
     let identity = match (&args.server, &args.tls_cert, &args.tls_key) {
         (Some(server), ..) => Identity::of_server(&pki, server)?,
         (None, Some(chain), Some(key)) => Identity { chain: chain.clone(), key: key.clone() },
@@ -118,7 +127,7 @@ pub(crate) fn run(args: &ServeArgs, dir: &Path, out: Output) -> Result {
     if let Some(ready) = &mut ready {
         ready.write()?;
     }
-    out.note(&format!("EST for {}: https://{}/.well-known/est/", args.ca, service.address()));
+    out.note(&format!("EST for {name}: https://{}/.well-known/est/", service.address()));
     let mut is_read = true;
     while is_read && !stop.load(Ordering::Relaxed) {
         if let Some(entry) = service.next_entry(PAUSE) {

@@ -1,0 +1,27 @@
+//! The API: certificates, devices, orders and CAs as JSON, for MES and test stations.
+//!
+//! | file | for |
+//! | --- | --- |
+//! | `access` | who asks: a bearer token |
+//! | `ask` | what is asked, and what the token is for |
+//! | `views` | what is sent and answered, as JSON |
+//! | `devices` | a device is shown, and revoked |
+//! | `orders` | an order is shown, and a request of one of its devices signed |
+//! | `cas` | a CA and its revocation list are shown |
+//! | `metrics` | numbers for Prometheus |
+//! | `table` | all operations |
+//! | `describe` | the same as an OpenAPI document |
+//! | `dispatch` | which request is for which operation |
+
+mod access;
+mod ask;
+mod cas;
+mod describe;
+mod devices;
+mod dispatch;
+mod metrics;
+mod orders;
+mod table;
+mod views;
+
+pub(super) use dispatch::{answer, has, path_of};

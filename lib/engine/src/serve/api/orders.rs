@@ -1,0 +1,47 @@
+//! An order is shown, and a request of one of its devices signed.
+
+use super::ask::{Ask, device};
+use super::views::{IssuedView, OrderView, SigningRequest};
+use crate::client_id::DeviceId;
+use crate::orders::{check_open, progress};
+use crate::serve::answer::{Answer, Refusal, Result, conflict, failed, not_found};
+use crate::serve::call::request_in;
+use crate::serve::sign::{Claim, Wanted, sign};
+
+/// `GET /v1/orders/{order}`.
+pub(super) fn show(ask: &Ask<'_>) -> Result<Answer> {
+    let order = ask.order(ask.word(0))?;
+    let progress = progress(ask.shared.pki.registry(), &order).map_err(|e| failed(&e))?;
+    Ok(Answer::json(&OrderView::of(order, progress)))
+}
+
+/// `POST /v1/orders/{order}/devices/{id}`: one certificate for each device since the order was made. The same request
+/// again is answered with the same certificate.
+pub(super) fn issue(ask: &Ask<'_>) -> Result<Answer> {
+    let order = ask.order(ask.word(0))?;
+    check_open(&order).map_err(|e| conflict(&e.to_string()))?;
+    let (id, registry) = (ask.word(1), ask.shared.pki.registry());
+    let own = registry.open_order_of(id).map_err(|e| failed(&e))?;
+    let parsed = DeviceId::parse(id).ok().filter(|_| own.as_deref() == Some(&order.name));
+    let id = parsed.ok_or_else(|| {
+        let (name, device) = (order.name.as_str(), device(id));
+        not_found(&format!("the order {name:?} has no {device}"))
+    })?;
+    let body: SigningRequest = ask.call.json()?;
+    let wanted = Wanted {
+        id: &id,
+        request: request_in(body.request.as_bytes())?,
+        now: ask.call.now,
+        by: Some(ask.by()),
+        claim: Claim::Once { of_order: true, had },
+    };
+    let issued = sign(ask.shared, wanted)?;
+    Ok(Answer::json(&IssuedView::of(&issued, &order.name)).issued(&issued))
+}
+
+fn had(id: &DeviceId) -> Refusal {
+    conflict(&format!(
+        "{id} has had a certificate for another key since it was ordered: it renews with that over EST, or a new \
+         order asks for another one"
+    ))
+}

@@ -1,0 +1,122 @@
+//! All operations: the requests are sent to them by this table, and the OpenAPI document is made from it.
+
+use schemars::{Schema, SchemaGenerator};
+
+use super::ask::Ask;
+use super::views::{CaView, DeviceView, IssuedView, OrderView, RevocationRequest, SigningRequest};
+use super::{cas, devices, metrics, orders};
+use crate::serve::answer::{Answer, Result};
+use crate::serve::token::TokenRole;
+
+type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
+
+/// An operation.
+pub(super) struct Operation {
+    pub(super) method: &'static str,
+    /// Its path, with names in braces.
+    pub(super) path: &'static str,
+    /// A name that clients that are made from the document use.
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    /// The role that it needs.
+    pub(super) role: TokenRole,
+    /// The JSON that is sent.
+    pub(super) sent: Option<MakeSchema>,
+    pub(super) answered: Answered,
+    /// Refusals besides those of every operation.
+    pub(super) refusals: &'static [u16],
+    pub(super) work: fn(&Ask<'_>) -> Result<Answer>,
+}
+
+/// What is answered with 200.
+pub(super) enum Answered {
+    Json(MakeSchema),
+    /// Text of this type.
+    Text(&'static str),
+    /// Bytes of this type, which may be kept by who asks, and asked for again by their ETag.
+    Kept(&'static str),
+}
+
+fn schema<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation {
+        method: "POST",
+        path: "/v1/orders/{order}/devices/{id}",
+        name: "issueDevice",
+        summary: "Have a request of a device signed. The same request again gets the same certificate",
+        role: TokenRole::Issue,
+        sent: Some(schema::<SigningRequest>),
+        answered: Answered::Json(schema::<IssuedView>),
+        refusals: &[409, 415],
+        work: orders::issue,
+    },
+    Operation {
+        method: "GET",
+        path: "/v1/orders/{order}",
+        name: "showOrder",
+        summary: "Show an order and how far it is. Its devices are counted each time",
+        role: TokenRole::Read,
+        sent: None,
+        answered: Answered::Json(schema::<OrderView>),
+        refusals: &[],
+        work: orders::show,
+    },
+    Operation {
+        method: "GET",
+        path: "/v1/devices/{id}",
+        name: "showDevice",
+        summary: "Show a device and its certificates",
+        role: TokenRole::Read,
+        sent: None,
+        answered: Answered::Json(schema::<DeviceView>),
+        refusals: &[],
+        work: devices::show,
+    },
+    Operation {
+        method: "POST",
+        path: "/v1/devices/{id}/revoke",
+        name: "revokeDevice",
+        summary: "Revoke a certificate of a device. It counts when it is in the CA's next list",
+        role: TokenRole::Revoke,
+        sent: Some(schema::<RevocationRequest>),
+        answered: Answered::Json(schema::<DeviceView>),
+        refusals: &[409, 415],
+        work: devices::revoke,
+    },
+    Operation {
+        method: "GET",
+        path: "/v1/cas/{ca}",
+        name: "showCa",
+        summary: "Show a CA",
+        role: TokenRole::Read,
+        sent: None,
+        answered: Answered::Json(schema::<CaView>),
+        refusals: &[],
+        work: cas::show,
+    },
+    Operation {
+        method: "GET",
+        path: "/v1/cas/{ca}/crl",
+        name: "fetchCrl",
+        summary: "Fetch the last revocation list of a CA, in DER",
+        role: TokenRole::Read,
+        sent: None,
+        answered: Answered::Kept(cas::CRL),
+        refusals: &[],
+        work: cas::crl,
+    },
+    Operation {
+        method: "GET",
+        path: "/metrics",
+        name: "showMetrics",
+        summary: "Show numbers for Prometheus",
+        role: TokenRole::Read,
+        sent: None,
+        answered: Answered::Text(metrics::KIND),
+        refusals: &[],
+        work: metrics::show,
+    },
+];
