@@ -22,6 +22,7 @@ use crate::clock;
 use crate::device_list::FromArgs;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
+use crate::station;
 use crate::values::SubjectArgs;
 
 /// Arguments of `device issue`.
@@ -40,6 +41,7 @@ by its id keeps what its list or its order said of it (type, name, group, ICCID,
 Examples:
   c8y-pki device issue gw-0001 --ca line-7 --out out
   c8y-pki device issue --order acme-11 --out out
+  c8y-pki device issue --order acme-11 --share --station line-7 --out out
   c8y-pki device issue gw-0003 --existing replace --out out
   c8y-pki device issue --from devices.csv --ca line-7 --out out --bundle pem,p12 \\
       --ca-password-file ca.pw --store-password-file store.pw
@@ -60,6 +62,14 @@ pub(crate) struct IssueArgs {
     /// All devices of an order, as it says how they are made
     #[arg(long, value_name = "NAME", conflicts_with_all = ["ids", "from"])]
     order: Option<String>,
+    /// Make a part of the order, while other stations make other parts: start this command on each station. It takes the
+    /// next part of the list, as long as there is one, and ends when the whole order is done. For a registry in a
+    /// PostgreSQL database
+    #[arg(long, requires = "order", conflicts_with = "key_pool")]
+    share: bool,
+    /// What this station is called in the list of open parts; by default this computer's name
+    #[arg(long, env = "C8Y_PKI_STATION", hide_env_values = true, value_name = "NAME", value_parser = station::name)]
+    station: Option<String>,
     /// The issuing CA; by default that of the order
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
@@ -106,6 +116,31 @@ impl IssueArgs {
     }
 }
 
+impl IssueArgs {
+    /// The order that this run makes a part of, and the name of this station.
+    fn shared(
+        &self,
+        output: &OutputArgs,
+        existing: Existing,
+        order: Option<&OrderRecord>,
+    ) -> Result<Option<(OrderRecord, String)>> {
+        let Some(order) = order.filter(|_| self.share) else { return Ok(None) };
+        if output.into != Form::Folders {
+            return Err(Failure::usage(
+                "--share makes directories of devices, but --into tar makes an archive",
+                "leave --into out",
+            ));
+        }
+        if existing != Existing::Skip {
+            return Err(Failure::usage(
+                "--share leaves devices alone that have a certificate already, but --existing asks for something else",
+                "leave --existing out",
+            ));
+        }
+        Ok(Some((order.clone(), self.station.clone().unwrap_or_else(station::of_computer))))
+    }
+}
+
 pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let existing = args.existing.existing()?;
@@ -135,7 +170,8 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
         .map(|text| args.hand_over(text, (&output, kinds.all()), &wanted.devices, (&pki, dir), out))
         .transpose()?;
     let (keys, devices) = (KeyPolicy::default(), wanted.devices);
-    let run = Run { ca, profile, subject, existing, keys, kinds, devices };
+    let shared = args.shared(&output, existing, wanted.order.as_ref())?;
+    let run = Run { ca, profile, subject, existing, keys, kinds, devices, shared };
     let each_chunk = |ids: &[DeviceId]| hand_over.iter().for_each(|tool| tool.chunk(ids));
     let issued = issue(pki, run, &output, &each_chunk, now, out);
     match hand_over {

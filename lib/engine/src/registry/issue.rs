@@ -8,8 +8,8 @@ use super::keys::Newcomers;
 use super::new_row::{NewRow, issued};
 use super::row::audit_name;
 use super::{
-    Holder, NewRecord, Record, Registry, RegistryError, Replaced, Result, Status, foreign, keys,
-    marks,
+    Hold, Holder, NewRecord, Record, Registry, RegistryError, Replaced, Result, Status, foreign,
+    keys, marks, orders,
 };
 use crate::crl::Reason;
 use crate::files::Mark;
@@ -38,9 +38,23 @@ impl Registry {
         now: OffsetDateTime,
         records: &[&NewRecord],
         marks: &[Mark],
+        newcomers: Option<&mut Newcomers>,
+    ) -> Result<()> {
+        self.record_held(batch, now, records, (marks, None), newcomers)
+    }
+
+    /// The same for devices of a range that the run has taken of a shared list, and whether they are the last of it.
+    ///
+    /// [`RegistryError::RangeLost`] if the run does not have it any more.
+    pub(crate) fn record_held(
+        &self,
+        batch: &str,
+        now: OffsetDateTime,
+        records: &[&NewRecord],
+        files_and_range: (&[Mark], Option<(&Hold, bool)>),
         mut newcomers: Option<&mut Newcomers>,
     ) -> Result<()> {
-        again(|| self.try_record(batch, now, records, marks, newcomers.as_deref_mut()))
+        again(|| self.try_record(batch, now, records, files_and_range, newcomers.as_deref_mut()))
     }
 
     fn try_record(
@@ -48,7 +62,7 @@ impl Registry {
         batch: &str,
         now: OffsetDateTime,
         records: &[&NewRecord],
-        marks: &[Mark],
+        (marks, range): (&[Mark], Option<(&Hold, bool)>),
         mut newcomers: Option<&mut Newcomers>,
     ) -> Result<()> {
         // Whether a key from outside is somebody else's is read: nobody may record it meanwhile. Whose device
@@ -61,6 +75,11 @@ impl Registry {
             records.iter().map(|record| NewRow::new(record, batch, now, Status::Live)).collect();
         let detail = issued(batch, &rows);
         let work = self.begin(turn)?;
+        if let Some((hold, done)) = range
+            && !orders::hold_range(&work, hold, done)?
+        {
+            return Err(RegistryError::RangeLost);
+        }
         if let Some(newcomers) = newcomers.as_deref_mut() {
             newcomers.update(&work, batch)?;
         }

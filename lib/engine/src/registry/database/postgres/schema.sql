@@ -1,4 +1,5 @@
--- The registry on PostgreSQL 13 or later: version 7. Run by its owner, in one transaction.
+-- The registry on PostgreSQL 13 or later: version 7, which sharing.sql brings up to 8. Run by its owner, in one
+-- transaction.
 --
 -- Texts in indexes are COLLATE "C": another collation changes its order with the operating system's library, and an
 -- index of it is then silently broken. There are no partitions: a unique index would hold in each of them alone.
