@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use c8y_pki_tests::cli::Cli;
+use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::network::Network;
 use c8y_pki_tests::postgres::Cluster;
 use c8y_pki_tests::running::Running;
@@ -70,7 +70,9 @@ impl Shop {
         assert_eq!(self.made(), self.devices, "a device was made twice");
         let open = "SELECT count(*) FROM c8y_pki.order_range WHERE NOT done";
         assert_eq!(self.count(open), 0);
-        self.cli.run("order show acme --complete").expect(0);
+        let missing = "SELECT count(*) FROM c8y_pki.order_device AS d WHERE NOT EXISTS (
+             SELECT 1 FROM c8y_pki.certificate_row AS c WHERE c.folded_id = d.folded_id AND c.status = 'live')";
+        assert_eq!(self.count(missing), 0);
         assert_eq!(self.cli.run("registry check --json").expect(0).json()["good"], true);
 
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/pairs.py").to_owned();
@@ -106,6 +108,7 @@ fn two_stations_make_each_device_once() {
         ended.expect(0);
     }
     shop.is_complete(&python, &["out-1", "out-2"]);
+    shop.cli.run("order show acme --complete").expect(0);
 }
 
 /// One is killed, the server falls, and the network of one is cut for longer than it has its devices.
@@ -157,4 +160,23 @@ fn three_stations_make_an_order_while_one_dies_and_the_server_and_the_network_of
         shop.cli.run(&issue(number)).expect(0);
     }
     shop.is_complete(&python, &["out-1", "out-2", "out-3"]);
+}
+
+/// A file is one computer's; and a share is directories of devices that have no certificate yet.
+#[test]
+fn a_list_in_a_file_is_not_shared_out() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id\ngw-1\n");
+    cli.ok("order create acme --from list.csv --ca line");
+    let issue = format!("device issue --order acme --share --out out {CA_PW}");
+    let said = cli.fails(2, &issue);
+    assert!(said.contains("is a file on one computer"), "{said}");
+    assert!(said.contains("registry migrate --to postgresql://"), "{said}");
+    assert!(said.contains("--share"), "{said}");
+    assert!(cli.fails(2, &format!("{issue} --into tar")).contains("leave --into out"));
+    assert!(cli.fails(2, &format!("{issue} --existing fail")).contains("leave --existing out"));
+    assert!(
+        cli.fails(2, &format!("device issue gw-1 --share --out out {CA_PW}")).contains("--order")
+    );
+    assert_eq!(cli.run("device list --json").expect(0).stdout, "");
 }

@@ -112,7 +112,7 @@ impl IssueArgs {
         }
         let files = (kinds, output.out.as_path());
         let reads_stdin = self.from.as_deref() != Some(Path::new("-"));
-        HandOver::prepare(text, files, devices, (pki, dir), reads_stdin, out)
+        HandOver::prepare(text, files, devices, (pki, dir), (self.share, reads_stdin), out)
     }
 }
 

@@ -4,7 +4,9 @@ use c8y_pki_core::shown;
 use std::path::Path;
 
 use c8y_pki_engine::orders::{self, OrderOptions};
-use c8y_pki_engine::registry::{OrderRecord, OrderState, OrderedDevice, Registry, RegistryError};
+use c8y_pki_engine::registry::{
+    OpenShare, OrderRecord, OrderState, OrderedDevice, Registry, RegistryError,
+};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -63,6 +65,8 @@ struct Shown {
     view: View,
     state: &'static str,
     runs: Vec<Run>,
+    /// What stations have taken with `device issue --share` and not done yet.
+    shares: Vec<OpenShare>,
     missing: Vec<Missing>,
 }
 
@@ -156,7 +160,7 @@ fn look(registry: &Registry, order: &OrderRecord) -> Result<Shown> {
     let runs = registry.order_runs(order)?;
     let runs = runs.into_iter().map(|(batch, certificates)| Run { batch, certificates }).collect();
     let view = View::of(order, OrderOptions::of(order)?, progress);
-    Ok(Shown { state: view.state(), view, runs, missing })
+    Ok(Shown { state: view.state(), view, runs, shares: registry.open_shares(order)?, missing })
 }
 
 fn show_devices(registry: &Registry, order: &OrderRecord, out: Output) -> Result<()> {
@@ -205,6 +209,14 @@ fn text(shown: &Shown) -> String {
         |number: u64| count(usize::try_from(number).unwrap_or(usize::MAX), "certificate");
     for run in &shown.runs {
         lines.push(format!("  run          {}: {}", run.batch, certificates(run.certificates)));
+    }
+    for share in &shown.shares {
+        let devices = count(usize::try_from(share.devices).unwrap_or(usize::MAX), "device");
+        let lapsed = match share.lapsed {
+            true => ", but does not answer: another station may make them",
+            false => "",
+        };
+        lines.push(format!("  in work      {} has {devices}{lapsed}", share.station));
     }
     for missing in shown.missing.iter().take(MOST_NAMED) {
         let line = missing.line.map_or_else(String::new, |line| format!(" (line {line})"));

@@ -1,7 +1,7 @@
 //! A run's share of an order that several stations make: it takes range after range, and holds those that it makes.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -34,6 +34,9 @@ pub(super) struct Shared<'a> {
     run: &'a str,
     /// What it has taken, and for each chunk which range it is of and whether it is the last of it.
     held: Mutex<Held>,
+    /// How many devices it has issued, and how many it will have at most.
+    issued: AtomicUsize,
+    most: AtomicUsize,
     told: AtomicBool,
 }
 
@@ -46,7 +49,19 @@ struct Held {
 impl<'a> Shared<'a> {
     pub(super) fn begin(share: Share<'a>, registry: &'a Registry, run: &'a str) -> Result<Self> {
         registry.share_order(share.order)?;
-        Ok(Self { share, registry, run, held: Mutex::default(), told: AtomicBool::new(false) })
+        let (held, told) = (Mutex::default(), AtomicBool::new(false));
+        let (issued, most) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
+        Ok(Self { share, registry, run, held, issued, most, told })
+    }
+
+    /// So many devices of it were issued.
+    pub(super) fn add(&self, issued: usize) {
+        self.issued.fetch_add(issued, Ordering::Relaxed);
+    }
+
+    /// How many devices it will have issued at most: its own, and what is open. Others make some of these.
+    pub(super) fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -55,7 +70,10 @@ impl<'a> Shared<'a> {
 
     /// Takes the next range.
     pub(super) fn take(&self) -> Result<Taken> {
+        let issued = self.issued.load(Ordering::Relaxed);
         let taken = self.registry.take_range(self.share.order, self.run, self.share.station)?;
+        let open = self.registry.open_devices(self.share.order)?;
+        self.most.fetch_min(issued + open, Ordering::Relaxed);
         if let Taken::Range(hold, _) = &taken {
             self.held().ranges.push(hold.clone());
         }

@@ -352,7 +352,8 @@ impl Work<'_> {
     }
 
     fn tell(&self, summary: &Summary, made: usize) {
-        let (done, total) = (summary.issued, self.plan.total());
+        let most = self.shared.map_or(usize::MAX, Shared::most);
+        let (done, total) = (summary.issued, self.plan.total().min(most));
         (self.context.progress)(Progress { done, made, total });
     }
 
@@ -375,9 +376,10 @@ impl Work<'_> {
         }
         summary.issued += issued.len();
         summary.replaced += issued.iter().filter(|made| made.record.replaces.is_some()).count();
-        // What of a shared list others have made is counted at the end.
-        if self.shared.is_none() {
-            summary.skipped += wanted - issued.len();
+        match self.shared {
+            None => summary.skipped += wanted - issued.len(),
+            // What others have made is counted at the end.
+            Some(shared) => shared.add(issued.len()),
         }
         let ids: Vec<DeviceId> = issued.into_iter().map(|made| made.id).collect();
         if !ids.is_empty() {

@@ -74,6 +74,14 @@ impl Registry {
         Ok(if session.exists(sql, values![order.id])? { Taken::Later } else { Taken::Nothing })
     }
 
+    /// How many devices are in ranges of an order that are not done.
+    pub(crate) fn open_devices(&self, order: &OrderRecord) -> Result<usize> {
+        let sql = "SELECT coalesce(sum(past - first), 0)::bigint FROM order_range
+             WHERE of_order = ?1 AND NOT done";
+        let open: i64 = self.session()?.one(sql, values![order.id], |row| row.get(0))?;
+        Ok(usize::try_from(open).unwrap_or(0))
+    }
+
     /// Keeps a range for longer, or says that it is done. False if the run does not have it any more.
     pub(crate) fn hold_range(&self, hold: &Hold, done: bool) -> Result<bool> {
         hold_range(&self.session()?, hold, done)
