@@ -153,6 +153,12 @@ fn a_station_adds_and_ends_and_an_auditor_reads_and_neither_changes_what_is_ther
     assert_eq!(registry.next_crl_number("root", &[], 1, now()).unwrap(), 1);
     assert_eq!(registry.check().unwrap().findings, []);
 
+    // Each row of the log says who it was, whatever he says himself.
+    let users = "SELECT DISTINCT (detail::json ->> 'db_user') || ' ' || (action = 'issue')::text
+         FROM c8y_pki.audit ORDER BY 1";
+    let users = cluster.psql_as("owner", &database, users).expect("an answer");
+    assert_eq!(users, format!("owner true\n{station} false\n{station} true"));
+
     // And what it may not do; an auditor even less.
     let forbidden = [
         "UPDATE certificate_row SET der = ''",
@@ -288,7 +294,7 @@ fn the_owner_brings_a_registry_up_to_the_present_version_and_nobody_else() {
     assert_eq!(registry.check().unwrap().findings, []);
     let log = "SELECT detail FROM c8y_pki.audit WHERE action = 'migrate'";
     let detail = cluster.psql_as("owner", &database, log).expect("an answer");
-    assert_eq!(detail, r#"{"from":7,"to":8}"#);
+    assert_eq!(detail, r#"{"from":7,"to":8,"db_user":"owner"}"#);
     as_user(&station).unwrap();
     let take =
         "SET search_path = c8y_pki; SELECT share_order(1); SELECT * FROM take_range(1, 'r', 's')";

@@ -162,6 +162,53 @@ fn three_stations_make_an_order_while_one_dies_and_the_server_and_the_network_of
     shop.is_complete(&python, &["out-1", "out-2", "out-3"]);
 }
 
+/// Whoever has a part of the list now: what another one records for it afterwards does not count, also if nobody has made
+/// the devices meanwhile.
+#[test]
+fn what_comes_after_another_one_has_taken_the_part_is_not_recorded() {
+    let (Some(cluster), Some(python)) = (Cluster::start(), python_with("cryptography")) else {
+        return;
+    };
+    let shop = Shop::new(cluster, rounds(200, 30_000));
+    shop.station(1);
+    let station = Running::start(&shop.cli, &issue(1));
+    let steal =
+        "WITH open AS (SELECT first FROM c8y_pki.order_range WHERE run IS NOT NULL AND NOT done
+             FOR UPDATE SKIP LOCKED)
+         UPDATE c8y_pki.order_range AS r SET run = 'thief', station = 'thief', epoch = epoch + 1,
+             lease_until = now() + interval '1 hour'
+         FROM open WHERE r.first = open.first";
+    let stolen = "SELECT count(*) FROM c8y_pki.order_range WHERE run = 'thief'";
+    shop.wait_for("SELECT count(*) FROM c8y_pki.order_range WHERE done", |done| done > 0);
+    let given_up = Instant::now() + Duration::from_secs(60);
+    while shop.count(stolen) == 0 {
+        assert!(Instant::now() < given_up, "it always records something");
+        station.signal("STOP");
+        shop.psql(steal);
+        if shop.count(stolen) == 0 {
+            station.signal("CONT");
+        }
+    }
+    let made = "SELECT count(*) FROM c8y_pki.order_range AS r
+         JOIN c8y_pki.order_device AS d ON d.position >= r.first AND d.position < r.past
+         JOIN c8y_pki.certificate_row AS c ON c.folded_id = d.folded_id WHERE r.run = 'thief'";
+    let before = shop.count(made);
+    station.signal("CONT");
+    let open =
+        "SELECT count(*) FROM c8y_pki.order_range WHERE NOT done AND run IS DISTINCT FROM 'thief'";
+    shop.wait_for(open, |open| open == 0);
+    assert_eq!(shop.count(made), before);
+    assert!(shop.made() < shop.devices);
+    let shown = shop.cli.ok("order show acme");
+    assert!(shown.contains("  in work      thief has "), "{shown}");
+
+    // The other one never answers.
+    shop.psql("UPDATE c8y_pki.order_range SET lease_until = now() WHERE run = 'thief'");
+    let said = station.finish().expect(0);
+    assert!(said.stderr.contains("device") && said.stderr.contains(" at thief. "), "{said:?}");
+    shop.is_complete(&python, &["out-1"]);
+}
+
 /// A file is one computer's; and a share is directories of devices that have no certificate yet.
 #[test]
 fn a_list_in_a_file_is_not_shared_out() {
@@ -175,8 +222,7 @@ fn a_list_in_a_file_is_not_shared_out() {
     assert!(said.contains("--share"), "{said}");
     assert!(cli.fails(2, &format!("{issue} --into tar")).contains("leave --into out"));
     assert!(cli.fails(2, &format!("{issue} --existing fail")).contains("leave --existing out"));
-    assert!(
-        cli.fails(2, &format!("device issue gw-1 --share --out out {CA_PW}")).contains("--order")
-    );
+    let said = cli.fails(2, &format!("device issue gw-1 --share --out out {CA_PW}"));
+    assert!(said.contains("'--share' cannot be used with"), "{said}");
     assert_eq!(cli.run("device list --json").expect(0).stdout, "");
 }

@@ -22,7 +22,6 @@ use crate::clock;
 use crate::device_list::FromArgs;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
-use crate::station;
 use crate::values::SubjectArgs;
 
 /// Arguments of `device issue`.
@@ -65,11 +64,8 @@ pub(crate) struct IssueArgs {
     /// Make a part of the order, while other stations make other parts: start this command on each station. It takes the
     /// next part of the list, as long as there is one, and ends when the whole order is done. For a registry in a
     /// PostgreSQL database
-    #[arg(long, requires = "order", conflicts_with = "key_pool")]
+    #[arg(long, requires = "order", conflicts_with_all = ["ids", "from", "key_pool"])]
     share: bool,
-    /// What this station is called in the list of open parts; by default this computer's name
-    #[arg(long, env = "C8Y_PKI_STATION", hide_env_values = true, value_name = "NAME", value_parser = station::name)]
-    station: Option<String>,
     /// The issuing CA; by default that of the order
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
@@ -117,14 +113,15 @@ impl IssueArgs {
 }
 
 impl IssueArgs {
-    /// The order that this run makes a part of, and the name of this station.
+    /// The order that this run makes a part of.
     fn shared(
         &self,
-        output: &OutputArgs,
-        existing: Existing,
+        pki: &Pki,
+        (output, existing): (&OutputArgs, Existing),
         order: Option<&OrderRecord>,
-    ) -> Result<Option<(OrderRecord, String)>> {
+    ) -> Result<Option<OrderRecord>> {
         let Some(order) = order.filter(|_| self.share) else { return Ok(None) };
+        pki.registry().check_shared()?;
         if output.into != Form::Folders {
             return Err(Failure::usage(
                 "--share makes directories of devices, but --into tar makes an archive",
@@ -137,7 +134,7 @@ impl IssueArgs {
                 "leave --existing out",
             ));
         }
-        Ok(Some((order.clone(), self.station.clone().unwrap_or_else(station::of_computer))))
+        Ok(Some(order.clone()))
     }
 }
 
@@ -157,6 +154,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let profile = output.profile()?;
     let subject = ordered.subject(&args.subject, &profile)?;
     let ca = pki.ca(&ca)?;
+    let shared = args.shared(&pki, (&output, existing), wanted.order.as_ref())?;
     output.refuse_faults(&wanted.devices, out)?;
     ordered.tell(out);
     let kinds = match existing {
@@ -170,7 +168,6 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
         .map(|text| args.hand_over(text, (&output, kinds.all()), &wanted.devices, (&pki, dir), out))
         .transpose()?;
     let (keys, devices) = (KeyPolicy::default(), wanted.devices);
-    let shared = args.shared(&output, existing, wanted.order.as_ref())?;
     let run = Run { ca, profile, subject, existing, keys, kinds, devices, shared };
     let each_chunk = |ids: &[DeviceId]| hand_over.iter().for_each(|tool| tool.chunk(ids));
     let issued = issue(pki, run, &output, &each_chunk, now, out);

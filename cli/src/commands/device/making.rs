@@ -10,6 +10,7 @@ use c8y_pki_core::profile::Profile;
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::files::{self, Access};
 use c8y_pki_engine::list::{BadRow, DeviceKey, Devices, failed_csv};
+use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::{Ca, Pki};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::provision::{
@@ -29,6 +30,7 @@ use crate::output::{Output, is_stdout};
 use crate::progress::Line;
 use crate::render::{count, date};
 use crate::secrets::{known, unlock};
+use crate::station;
 use crate::stop;
 use crate::values;
 
@@ -43,8 +45,8 @@ pub(super) struct Run {
     pub(super) keys: KeyPolicy,
     pub(super) kinds: Kinds,
     pub(super) devices: Devices,
-    /// The order that other stations make too, and the name of this one.
-    pub(super) shared: Option<(OrderRecord, String)>,
+    /// The order, if other stations make it too.
+    pub(super) shared: Option<OrderRecord>,
 }
 
 impl OutputArgs {
@@ -237,9 +239,9 @@ pub(super) fn issue(
     let context = Context { now, stop: &stop, progress: &told, issued: &issued };
     let summary = match &run.shared {
         None => provision::run(&mut pki, &job, run.devices, &context),
-        Some((order, station)) => {
+        Some(order) => {
             let waits = |others: &[OpenShare]| line.aside(|| tell_of_stations(others, out));
-            let share = Share { order, station, waits: &waits };
+            let share = Share { order, station: station::own(), waits: &waits };
             provision::run_shared(&mut pki, &job, share, run.devices, &context)
         }
     };
@@ -252,7 +254,12 @@ pub(super) fn issue(
         note_failed(&pki, &summary.failures, now)?;
     }
     let done = Done { secrets: job.secrets, plain_keys };
-    report(args, &summary?, done, out)
+    let outcome = report(args, &summary?, done, out)?;
+    if let Some(order) = &run.shared {
+        // It may have been taken back meanwhile: then nothing is left to make.
+        orders::check_open(&orders::named(pki.registry(), &order.name)?)?;
+    }
+    Ok(outcome)
 }
 
 /// The first ML-DSA key among those that devices keep: of a request, or in a file, which belongs to the certificate

@@ -32,17 +32,19 @@ pub(super) struct Shared<'a> {
     share: Share<'a>,
     registry: &'a Registry,
     run: &'a str,
-    /// What it has taken, and for each chunk which range it is of and whether it is the last of it.
     held: Mutex<Held>,
     /// How many devices it has issued, and how many it will have at most.
     issued: AtomicUsize,
     most: AtomicUsize,
+    /// Whether it was told that others are waited for.
     told: AtomicBool,
 }
 
+/// What a run has taken.
 #[derive(Default)]
 struct Held {
     ranges: Vec<Hold>,
+    /// For each chunk which range it is of, and whether it is the last of it.
     chunks: HashMap<usize, (Hold, bool)>,
 }
 
@@ -83,7 +85,7 @@ impl<'a> Shared<'a> {
     /// There is nothing to make in a range.
     pub(super) fn pass(&self, hold: &Hold) -> Result {
         self.registry.hold_range(hold, true)?;
-        self.drop(hold);
+        self.release(hold);
         Ok(())
     }
 
@@ -98,7 +100,7 @@ impl<'a> Shared<'a> {
     }
 
     /// A range is done or lost.
-    pub(super) fn drop(&self, hold: &Hold) {
+    pub(super) fn release(&self, hold: &Hold) {
         self.held().ranges.retain(|held| held != hold);
     }
 

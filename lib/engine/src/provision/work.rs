@@ -22,7 +22,7 @@ use super::plan::{Due, Plan};
 use super::share::Shared;
 use crate::client_id::DeviceId;
 use crate::list::{Devices, Reader};
-use crate::registry::{Hold, Taken};
+use crate::registry::{Hold, Replaced, Taken};
 
 /// How long devices are handed out to one chunk.
 const CHUNK_TIME: Duration = Duration::from_secs(1);
@@ -161,7 +161,8 @@ impl Feed<'_> {
         Ok(None)
     }
 
-    fn position(&mut self) -> Option<(usize, Option<crate::registry::Replaced>)> {
+    /// The position of the next device, and what it replaces.
+    fn position(&mut self) -> Option<(usize, Option<Replaced>)> {
         match &mut self.source {
             Source::Shared(_, _, positions) => positions.next().map(|position| (position, None)),
             Source::List(positions) => {
@@ -372,7 +373,7 @@ impl Work<'_> {
         if let (Some(shared), Some((hold, done))) = (self.shared, &range)
             && (*done || issued.is_empty())
         {
-            shared.drop(hold);
+            shared.release(hold);
         }
         summary.issued += issued.len();
         summary.replaced += issued.iter().filter(|made| made.record.replaces.is_some()).count();

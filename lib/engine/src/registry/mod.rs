@@ -39,6 +39,7 @@ mod row;
 mod times;
 mod transfer;
 mod unknown;
+mod who;
 
 pub use adopt::{Adopted, Adoption};
 pub(crate) use audit::AuditHead;
@@ -60,6 +61,7 @@ pub use record::{Filter, NewRecord, Record, Replaced, RowId, Standing, Status};
 pub(crate) use rollback::number_of;
 pub use rollback::{FoundRevocation, Takeover};
 pub use transfer::Transferred;
+pub use who::Who;
 
 #[cfg(feature = "postgres")]
 pub use self::database::postgres::{Address, AddressError, ROLES, Surroundings};

@@ -42,13 +42,19 @@ pub struct OpenShare {
 }
 
 impl Registry {
-    /// Makes a list ready to be shared out. What was done before is opened again where devices have no certificate.
+    /// Refuses a registry that shares out no list.
     ///
     /// Errors: [`RegistryError::NotShared`] for a file.
-    pub(crate) fn share_order(&self, order: &OrderRecord) -> Result<()> {
-        if !self.is_shared() {
-            return Err(RegistryError::NotShared(self.path.display().to_string()));
+    pub fn check_shared(&self) -> Result<()> {
+        match self.is_shared() {
+            true => Ok(()),
+            false => Err(RegistryError::NotShared(self.path.display().to_string())),
         }
+    }
+
+    /// Makes a list ready to be shared out. What was done before is opened again where devices have no certificate.
+    pub(crate) fn share_order(&self, order: &OrderRecord) -> Result<()> {
+        self.check_shared()?;
         self.session()?.one("SELECT 1 FROM share_order(?1)", values![order.id], |_| Ok(()))
     }
 

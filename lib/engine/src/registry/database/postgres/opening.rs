@@ -10,13 +10,13 @@ use crate::registry::{RegistryError, Result};
 /// The version of [`SCHEMA`]: what it keeps is what a file keeps.
 const FIRST: i64 = schema::VERSION;
 
-/// The present version: stations share out the list of an order, which a file knows nothing of.
+/// The present version: it has what only a database can do, and a file knows nothing of.
 const VERSION: i64 = 8;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// Makes version 8 of version 7.
-const SHARING: &str = include_str!("sharing.sql");
+const VERSION_8: &str = include_str!("version_8.sql");
 
 /// Tells the audit log of it, unless the registry was taken elsewhere: that row is to stay the last one.
 const UPGRADED: &str = "SELECT append(extract(epoch FROM now())::bigint, 'migrate', '{\"from\":7,\"to\":8}', NULL)
@@ -32,7 +32,7 @@ pub(in crate::registry) fn create_if_missing(link: &Link, path: &Path) -> Result
     }
     link.begin(path, &format!("BEGIN; {LOCK}"))?;
     let made = match version(link, path) {
-        Ok(None) => link.batch(path, &format!("{SCHEMA}; {SHARING}; COMMIT")),
+        Ok(None) => link.batch(path, &format!("{SCHEMA}; {VERSION_8}; COMMIT")),
         other => other.map(|_| ()),
     };
     link.end();
@@ -54,7 +54,7 @@ pub(in crate::registry) fn open(link: &Link, path: &Path) -> Result<bool> {
 fn upgrade(link: &Link, path: &Path) -> Result<()> {
     link.begin(path, &format!("BEGIN; {LOCK}"))?;
     let done = match version(link, path) {
-        Ok(Some(FIRST)) => link.batch(path, &format!("{SHARING}; {UPGRADED}; COMMIT")),
+        Ok(Some(FIRST)) => link.batch(path, &format!("{VERSION_8}; {UPGRADED}; COMMIT")),
         other => other.map(|_| ()),
     };
     link.end();

@@ -1,5 +1,5 @@
--- Version 8: the list of an order is shared out to stations. Run by the owner after schema.sql, or once on a registry
--- of version 7; in one transaction.
+-- Version 8: the list of an order is shared out to stations, and the audit log says which user of the database has
+-- written a row. Run by the owner after schema.sql, or once on a registry of version 7; in one transaction.
 SET LOCAL search_path = c8y_pki, pg_catalog;
 
 -- The list of an order in ranges: the positions from `first` on, up to `past` and without it. The run that has taken a
@@ -76,6 +76,38 @@ LANGUAGE sql SECURITY DEFINER SET search_path = c8y_pki, pg_catalog, pg_temp AS 
     UPDATE order_range AS r SET run = NULL, station = NULL
     WHERE r.of_order = order_id AND r.run = of_run AND NOT r.done
 $$;
+
+-- Adds a row to the audit log: the only way to do so. The hash is over the hash of the row before and every field,
+-- each with its length in front (8 bytes, the highest first), as on SQLite. The details also say which user of the
+-- database it is, behind all that he says himself.
+CREATE OR REPLACE FUNCTION append(new_at bigint, new_action text, new_detail text, new_chunk uuid,
+    OUT new_sequence bigint, OUT transaction text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = c8y_pki, pg_catalog, pg_temp AS $$
+DECLARE
+    before head%ROWTYPE;
+    action_bytes bytea := convert_to(new_action, 'UTF8');
+    own text := '"db_user":' || to_json(session_user::text)::text || '}';
+    whole text := left(new_detail, -1) || CASE new_detail WHEN '{}' THEN '' ELSE ',' END || own;
+    detail_bytes bytea := convert_to(whole, 'UTF8');
+    new_hash bytea;
+BEGIN
+    -- After that row nothing is recorded here any more. Here current_user is the owner.
+    IF new_action = 'move' AND NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'permission denied: only its owner takes a registry to another place';
+    END IF;
+    SELECT * INTO STRICT before FROM head FOR UPDATE;
+    new_sequence := before.sequence + 1;
+    new_hash := sha256(
+        int8send(length(before.hash)) || before.hash
+        || int8send(8) || int8send(new_sequence)
+        || int8send(8) || int8send(new_at)
+        || int8send(length(action_bytes)) || action_bytes
+        || int8send(length(detail_bytes)) || detail_bytes);
+    INSERT INTO audit (sequence, at, action, detail, hash, previous, chunk)
+        VALUES (new_sequence, new_at, new_action, whole, new_hash, before.hash, new_chunk);
+    UPDATE head SET sequence = new_sequence, hash = new_hash;
+    transaction := pg_current_xact_id()::text;
+END $$;
 
 -- Rights as in roles.sql, where that was run before.
 REVOKE ALL ON FUNCTION share_order(bigint), take_range(bigint, text, text),
