@@ -110,9 +110,7 @@ impl IssueArgs {
         let reads_stdin = self.from.as_deref() != Some(Path::new("-"));
         HandOver::prepare(text, files, devices, (pki, dir), (self.share, reads_stdin), out)
     }
-}
 
-impl IssueArgs {
     /// The order that this run makes a part of.
     fn shared(
         &self,
@@ -121,7 +119,6 @@ impl IssueArgs {
         order: Option<&OrderRecord>,
     ) -> Result<Option<OrderRecord>> {
         let Some(order) = order.filter(|_| self.share) else { return Ok(None) };
-        pki.registry().check_shared()?;
         if output.into != Form::Folders {
             return Err(Failure::usage(
                 "--share makes directories of devices, but --into tar makes an archive",
@@ -134,6 +131,7 @@ impl IssueArgs {
                 "leave --existing out",
             ));
         }
+        pki.registry().check_shared()?;
         Ok(Some(order.clone()))
     }
 }

@@ -114,6 +114,7 @@ impl HandOver {
     /// What was handed over is told however that was.
     pub(in super::super) fn finish(mut self, issued: Result) -> Result {
         if self.is_shared {
+            // The stations that made the others hand them over.
             self.devices.retain(|id| self.out.join(id.file_name()).is_dir());
         }
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
