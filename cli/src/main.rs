@@ -14,6 +14,7 @@ mod context;
 mod database;
 mod device_list;
 mod failure;
+mod help;
 mod hint;
 mod input;
 mod line;

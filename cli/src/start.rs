@@ -16,11 +16,11 @@ use crate::database;
 use crate::failure::{Failure, Result};
 use crate::line::{Line, with_present_names};
 use crate::output::{Colour, Form, Output};
-use crate::{clock, context, log, near, station};
+use crate::{clock, context, help, log, near, station};
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
-    let root = Cli::command();
+    let root = help::flowing(Cli::command());
     let words = with_present_names(std::env::args_os().collect(), &root);
     let line = Line::new(words.iter().skip(1));
     // A file that cannot be read is told once it is known that this is a command line, and no question for help.

@@ -7,7 +7,7 @@ use c8y_pki_core::cert::{Certificate, LongestChain};
 use c8y_pki_core::crypto::{KeyType, RsaKeys};
 use c8y_pki_core::failure::Failure as _;
 use c8y_pki_core::name::{Name, NameBuilder, find_field};
-use c8y_pki_core::profile::{PathLength, Profile};
+use c8y_pki_core::profile::{MAX_VALIDITY_DAYS, PathLength, Profile};
 use c8y_pki_core::read;
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::Error;
@@ -85,8 +85,16 @@ impl SubjectArgs {
 
 /// A built-in profile by its name, or a file by its path; its key type may be overridden.
 pub(crate) fn profile(name: &str, key: Option<KeyType>) -> Result<Profile> {
-    let profile = match name.parse::<Profile>() {
-        Ok(profile) => profile,
+    Ok(profile_and_text(name, key)?.0)
+}
+
+/// The same, with the text of the file if it is none of those built in.
+pub(crate) fn profile_and_text(
+    name: &str,
+    key: Option<KeyType>,
+) -> Result<(Profile, Option<String>)> {
+    let (profile, text) = match name.parse::<Profile>() {
+        Ok(profile) => (profile, None),
         Err(unknown) => {
             let path = Path::new(name);
             if !path.exists() {
@@ -94,16 +102,26 @@ pub(crate) fn profile(name: &str, key: Option<KeyType>) -> Result<Profile> {
                 let (kind, hint) = (unknown.fault().kind(), unknown.hint());
                 return Err(Failure::Said { kind, message, hint });
             }
-            let bytes = files::read(path)?;
-            Profile::parse(name, &String::from_utf8_lossy(&bytes))?
+            let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
+            (Profile::parse(name, &text)?, Some(text))
         }
     };
+    Ok((with_key(profile, name, key)?, text))
+}
+
+/// The profile with keys of that type, if one is given.
+pub(crate) fn with_key(profile: Profile, name: &str, key: Option<KeyType>) -> Result<Profile> {
     match key {
         None => Ok(profile),
         Some(key) => profile.with_key(key).map_err(|problem| {
             Failure::usage(format!("{name}: {problem}"), "choose another --key-type")
         }),
     }
+}
+
+/// Days that a certificate is valid, within the bounds of a profile's.
+pub(crate) fn validity_days() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(MAX_VALIDITY_DAYS))
 }
 
 /// `own` or `backend`.
@@ -166,7 +184,8 @@ pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
         Some(number) => (number, 7),
         None => (text.strip_suffix('d').unwrap_or(text), 1),
     };
-    let days = number.parse::<u32>().ok().filter(|n| *n <= 36_500).map(|n| i64::from(n) * days);
+    let days =
+        number.parse::<u32>().ok().filter(|n| *n <= MAX_VALIDITY_DAYS).map(|n| i64::from(n) * days);
     days.map(Duration::days).ok_or_else(|| "not a span such as 30d or 8w".to_owned())
 }
 

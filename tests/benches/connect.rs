@@ -1,5 +1,6 @@
 //! `device check` of many devices against a sandbox, beside bare connections in the same run: TCP, TLS with the same
-//! certificates, CONNECT and CONNACK, and nothing else.
+//! certificates, CONNECT and CONNACK, and nothing else. Where `C8Y_PKI_PYTHON` has Eclipse Paho, as many threads of that
+//! do the same.
 //!
 //! `cargo bench -p c8y-pki-tests --bench connect -- [DEVICES] [BUSY]`: 2,000 devices, and no thread that only keeps
 //! the machine busy, by default. The sandbox and the check run in processes of their own, so that the processor time
@@ -81,6 +82,9 @@ fn measure(count: usize, busy: usize) {
     let mut check = Role::start(&program, &["--check", arg(dir.path()), &port, &count.to_string()]);
     println!("{}", check.line());
     println!("sandbox {:.2} s of processor time meanwhile", sandbox.processor_time() - used);
+    if let Some(said) = paho(dir.path(), &port, count) {
+        println!("{said}");
+    }
     let after = bare(dir.path(), port.parse().expect("a port"), count);
     for (when, took) in [("before", before), ("after", after)] {
         let rate = count as f64 / took.as_secs_f64();
@@ -90,6 +94,52 @@ fn measure(count: usize, busy: usize) {
 
 fn arg(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
+}
+
+/// Devices a second of Eclipse Paho for Python, the client that most devices' first program is made with. None where
+/// there is no Paho.
+fn paho(dir: &Path, port: &str, count: usize) -> Option<String> {
+    let script = "
+import sys, threading, time
+import paho.mqtt.client as mqtt
+place, port, count, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+numbers, connected = iter(range(count)), []
+def one(number):
+    name = '%s%07d' % (sys.argv[5], number)
+    folder = '%s/out/%s' % (place, name)
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name)
+    client.tls_set(place + '/sandbox.pem', folder + '/chain.pem', folder + '/key.pem')
+    seen = []
+    client.on_connect = lambda c, u, f, code, p: seen.append(code.value)
+    client.connect('localhost', port)
+    while not seen:
+        client.loop(1)
+    client.disconnect()
+    if seen == [0]:
+        connected.append(name)
+def work():
+    for number in numbers:
+        one(number)
+class Locked:
+    def __init__(self, inner): self.inner, self.lock = inner, threading.Lock()
+    def __iter__(self): return self
+    def __next__(self):
+        with self.lock: return next(self.inner)
+numbers = Locked(numbers)
+start = time.monotonic()
+workers = [threading.Thread(target=work) for _ in range(threads)]
+[w.start() for w in workers]
+[w.join() for w in workers]
+took = time.monotonic() - start
+print('Paho: %d of %d connect, %.2f s, %.0f/s' % (len(connected), count, took, count / took))
+";
+    let (count, threads) = (count.to_string(), THREADS.to_string());
+    let output = Command::new(std::env::var_os("C8Y_PKI_PYTHON")?)
+        .args(["-c", script, arg(dir), port, &count, &threads, PREFIX])
+        .output()
+        .ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    output.status.success().then_some(said)
 }
 
 /// This program in another role.

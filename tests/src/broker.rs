@@ -13,7 +13,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::cli::Cli;
 use crate::openssl::{EC, OpenSsl};
-use crate::{arg, tool};
+use crate::{arg, ports, tool};
 
 /// How long a broker may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -62,17 +62,6 @@ pub fn server_certificate_for(cli: &Cli, from: i64, to: i64) -> Option<()> {
     ));
     Some(())
 }
-
-/// A port that nobody has for the moment.
-///
-/// # Panics
-///
-/// When there is none.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
-}
-
 /// A mosquitto that wants client certificates.
 #[derive(Debug)]
 pub struct Mosquitto {
@@ -89,7 +78,7 @@ impl Mosquitto {
     ///
     /// When it does not start.
     pub fn start(cli: &Cli, ca: &str, more: &str) -> Option<Self> {
-        Self::start_at(cli, ca, more, free_port())
+        Self::start_at(cli, ca, more, ports::free_port())
     }
 
     /// The same at a port of choice: that of one that was stopped.

@@ -28,6 +28,7 @@ pub mod odd;
 pub mod openssl;
 #[cfg(unix)]
 pub mod outputs;
+pub mod ports;
 #[cfg(unix)]
 pub mod postgres;
 pub mod recipe;

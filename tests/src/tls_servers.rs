@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::broker::free_port;
 use crate::cli::{Cli, PASSWORD};
+use crate::ports::free_port;
 use crate::workshop::root;
 use crate::{Ended, arg, java_dir, tool};
 

@@ -20,7 +20,7 @@ use crate::outlet;
 use crate::output::{Output, is_stdout};
 use crate::pace::raise_file_limit;
 use crate::render::{printable, quoted};
-use crate::stop;
+use crate::{stop, values};
 
 /// How often the list of requests is looked at, to print what is new.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -97,7 +97,7 @@ pub(crate) struct SandboxArgs {
     #[arg(long)]
     without_verdicts: bool,
     /// Days for which the tenant's own CA is valid
-    #[arg(long, value_name = "DAYS", default_value_t = 1095, value_parser = clap::value_parser!(u32).range(1..=36500))]
+    #[arg(long, value_name = "DAYS", default_value_t = 1095, value_parser = values::validity_days())]
     authority_days: u32,
 }
 

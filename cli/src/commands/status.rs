@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use c8y_pki_core::profile::MAX_VALIDITY_DAYS;
 use c8y_pki_engine::files::{Access, Existing};
 use c8y_pki_engine::status::{self, AtTenant, CaState, Item, Limits, Picture, Urgency};
 use clap::Args;
@@ -54,7 +55,7 @@ pub(crate) struct StatusArgs {
 }
 
 fn days() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(0..=36_500)
+    clap::value_parser!(u32).range(0..=i64::from(MAX_VALIDITY_DAYS))
 }
 
 #[derive(Serialize)]

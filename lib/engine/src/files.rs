@@ -43,7 +43,6 @@ pub(crate) fn is_writable(path: &Path) -> bool {
 }
 
 /// Whether other users can read or write a file, as far as its mode says.
-#[cfg(feature = "postgres")]
 pub(crate) fn is_open_to_others(path: &Path) -> bool {
     #[cfg(unix)]
     {

@@ -182,7 +182,13 @@ fn a_label_does_not_lack_what_it_is_to_show() {
         ("--qr {nothing}", "{nothing} is no placeholder of labels"),
         ("--sheet l9999", "l9999"),
         ("--sheet 5x5", "is not read reliably"),
-        ("--skip 21", "21"),
+        ("--qr {id", "in the text \"{id\" of a label a } is missing"),
+        ("--sheet 1e2x50", "each side has 5 to 1000"),
+        ("--sheet 4x50", "each side has 5 to 1000"),
+        ("--skip 21", "the sheet has 21 labels"),
+        ("--sheet 100x50 --skip 1", "the sheet has 1 label: 1 of them"),
+        ("--dpi 300", "--dpi is for labels with --format zpl"),
+        ("--format zpl --skip 2", "--skip is for labels with --format pdf"),
         ("--template label-small.toml --qr 日本", "printable ASCII"),
     ] {
         let refused =

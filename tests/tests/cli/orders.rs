@@ -243,6 +243,14 @@ fn a_list_is_revoked_after_a_question_and_what_cannot_be_is_named() {
     let said = cli.fails(2, "device revoke --from some.csv");
     assert!(said.contains("revoking 1 certificate of a list has to be confirmed"), "{said}");
     cli.write("bad.csv", "id\ngw-1\nnobody\n");
+    let refused = cli.run("device revoke --from bad.csv --plan --json").expect(2).json_lines();
+    let of = |p: &serde_json::Value| (p["id"].clone(), p["action"].clone());
+    let rows: Vec<_> = refused.iter().filter(|p| p["action"].is_string()).map(of).collect();
+    assert_eq!(
+        rows,
+        [("gw-1".into(), "revoke".into()), ("nobody".into(), "refuse".into())],
+        "{refused:?}"
+    );
     for line in ["device revoke --from bad.csv --plan", "device revoke --from bad.csv --yes"] {
         let said = cli.run(line).expect(2).stderr;
         let row = "error: line 3: device id \"nobody\" has no live certificate";
@@ -254,6 +262,77 @@ fn a_list_is_revoked_after_a_question_and_what_cannot_be_is_named() {
     // Revoked in the order, a device stays out of its next run.
     let again = cli.run(&format!("device issue --order acme --out out {CA_PW}")).expect(0);
     assert!(again.stderr.contains("2 devices left out: revoked"), "{again:?}");
+}
+
+#[test]
+fn an_order_that_is_not_known_is_answered_by_those_that_are_alike() {
+    let cli = ordered("");
+    let said = cli.fails(2, "order show acne");
+    assert!(said.contains("there is no order \"acne\"") && said.contains("known orders: acme"));
+    assert!(said.contains("`c8y-pki order list`"), "{said}");
+}
+
+#[test]
+fn an_order_keeps_the_profile_that_it_was_made_with() {
+    let cli = Cli::with_cas();
+    let profile =
+        cli.ok("profile show device").replace("validity_days = 365", "validity_days = 77");
+    assert!(profile.contains("77"), "{profile}");
+    cli.write("my.toml", profile);
+    cli.write("acme.csv", LIST);
+    cli.ok("order create acme --from acme.csv --ca line --profile my.toml");
+    cli.write("my.toml", "changed = true");
+    cli.ok(&format!("device issue --order acme --out out {CA_PW}"));
+    std::fs::remove_file(cli.path("my.toml")).unwrap();
+    cli.ok(&format!("device issue gw-1 --existing replace --out out {CA_PW}"));
+    cli.ok(&format!("device renew gw-2 --out out {CA_PW}"));
+    for id in ["gw-1", "gw-2", "gw-3"] {
+        let all = cli.run(&format!("device show {id} --json")).expect(0).json_lines();
+        let shown = all.iter().find(|shown| shown["status"] == "live").expect("a live one");
+        let days = |key: &str| shown[key].as_str().expect("a date")[..10].to_owned();
+        let format = time::macros::format_description!("[year]-[month]-[day]");
+        let day = |text: String| time::Date::parse(&text, format).expect("a date");
+        assert_eq!((day(days("not_after")) - day(days("not_before"))).whole_days(), 77, "{shown}");
+    }
+}
+
+#[test]
+fn an_order_says_which_cas_have_issued_it() {
+    let cli = Cli::with_cas();
+    cli.ok("ca init other --subject CN=Other --ca-password-file pw");
+    cli.ok(&format!("device issue gw-1 --ca other --out out {CA_PW}"));
+    cli.write("acme.csv", LIST);
+    cli.ok("order create acme --from acme.csv --ca line");
+    cli.ok(&format!("device issue --order acme --out out {CA_PW}"));
+    let shown = cli.ok("order show acme");
+    let lines: Vec<&str> = shown.lines().filter(|line| line.contains("issued by")).collect();
+    assert_eq!(lines, ["  issued by    2 of 3: line", "  issued by    1 of 3: other"], "{shown}");
+    cli.ok(&format!("device issue gw-1 --existing replace --ca line --out out {CA_PW}"));
+    assert!(!cli.ok("order show acme").contains("issued by"));
+}
+
+#[test]
+fn a_manifest_does_not_take_the_place_of_another() {
+    let cli = ordered("");
+    cli.write("beta.csv", "id\nother-1\n");
+    cli.ok("order create beta --from beta.csv --ca line");
+    for order in ["acme", "beta"] {
+        cli.ok(&format!("device issue --order {order} --out out {CA_PW}"));
+    }
+    cli.ok(&format!("device manifest --order acme --out ho {CA_PW}"));
+    let before = cli.snapshot("ho");
+    let said = cli.fails(2, &format!("device manifest --order beta --out ho {CA_PW}"));
+    assert!(said.contains("ho has another manifest: that of order acme"), "{said}");
+    assert!(before == cli.snapshot("ho"));
+    cli.ok(&format!("device manifest --order acme --out ho {CA_PW}"));
+}
+
+#[test]
+fn a_list_with_a_header_twice_is_refused() {
+    let cli = Cli::with_cas();
+    cli.write("twice.csv", "id,name,Name\ngw-1,One,Two\n");
+    let said = cli.fails(2, "order create acme --from twice.csv --ca line");
+    assert!(said.contains("twice.csv: the first line has the column \"Name\" twice"), "{said}");
 }
 
 #[test]

@@ -207,9 +207,7 @@ fn the_page_about_est_leads_to_devices_that_openssl_verifies() {
     }
     let cli = Cli::with_cas();
     cli.ok("ca rename line line-7");
-    let free =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let port = free.expect("a free port").port().to_string();
+    let port = c8y_pki_tests::ports::free_port().to_string();
     let _served = Served(&cli);
     let said = walk(&cli, &SERVE.replace("8443", &port), &[]);
     assert!(said.iter().any(|said| said.stdout == "gw-0011.pem: OK\n"), "{said:?}");

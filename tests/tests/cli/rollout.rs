@@ -217,13 +217,29 @@ fn a_validity_that_no_certificate_has_is_refused_before_anything_is_made() {
 fn the_directory_of_the_devices_is_not_that_of_the_pki() {
     let out = "out = \"out/devices\"";
     for (from, to, words) in [
-        (out, "out = \"\"", "out is empty: name a directory"),
         (out, "out = \"pki\"", "have to be two, and neither in the other"),
         (out, "out = \"./pki/devices\"", "have to be two, and neither in the other"),
         ("pki = \"pki\"", "pki = \"out/devices/pki\"", "have to be two, and neither in the other"),
     ] {
         let cli = example(|text| text.replacen(from, to, 1));
         refused(&cli, words);
+    }
+}
+
+#[test]
+fn a_path_that_names_nothing_is_refused_with_its_line() {
+    for (from, to) in [
+        ("out = \"out/devices\"", "out = \"\""),
+        ("pki = \"pki\"", "pki = \"\""),
+        ("from = \"devices.csv\"", "from = \"\""),
+        ("file = \"out/registration.csv\"", "file = \"\""),
+        ("store = \"secrets/store-password\"", "store = \"\""),
+        ("ca = \"secrets/ca-password\"", "ca = \"\""),
+    ] {
+        let cli = example(|text| text.replacen(from, to, 1));
+        assert_ne!(cli.text("demo/rollout.toml"), example(|text| text).text("demo/rollout.toml"));
+        let line = line_of(&cli, to);
+        refused(&cli, &format!("line {line}: the path is empty: name a file or a directory"));
     }
 }
 

@@ -1,12 +1,12 @@
 //! `store`: made, extended, shown; and what a server presents.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use c8y_pki_core::cert::Certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
-use c8y_pki_tests::{Tool, tool};
+use c8y_pki_tests::{Tool, ports, tool};
 
 const PW: &str = "--store-password-file pw";
 
@@ -98,7 +98,7 @@ struct Server {
 
 impl Server {
     fn start(openssl: &Tool, cli: &Cli, more: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
+        let port = SocketAddr::from(([127, 0, 0, 1], ports::free_port()));
         let accept = port.to_string();
         let child = Command::new(openssl.path())
             .args(["s_server", "-www", "-quiet", "-accept", &accept])

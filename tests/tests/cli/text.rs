@@ -78,7 +78,7 @@ fn files_may_be_called_anything() {
 fn lists_may_hold_anything() {
     let cli = Cli::with_cas();
     let quoted = format!("\"{HOSTILE}\"");
-    cli.write("header.csv", format!("id,{quoted},{quoted}\ngw-1,a,b\n"));
+    cli.write("header.csv", format!("id,{quoted},\"other {HOSTILE}\"\ngw-1,a,b\n"));
     cli.write("ids.csv", format!("id,name\n{quoted},x\n=1+1,y\n\"+\n1\",z\n@a,z\n"));
     cli.write("reg.csv", format!("ID;AUTH_TYPE;{quoted};NAME\n{quoted};{quoted};x;\u{202e}\n"));
     for (list, code) in [("header.csv", 0), ("ids.csv", 2)] {

@@ -197,7 +197,7 @@ fn the_devices_own_files_are_judged_before_anything_is_sent() {
     cli.write("garbage/key.pem", "garbage");
     cli.write("wrong", "not-the-password\n");
     // Nobody listens there: what fails now has not been sent.
-    let port = c8y_pki_tests::broker::free_port();
+    let port = c8y_pki_tests::ports::free_port();
     let trust = "--truststore server-ca.pem";
     for (line, step, cause) in [
         ("--bundle garbage", "files", "files"),

@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use c8y_pki_tests::broker::{Reply, free_port, listen, paper_broker, polite, server_certificate};
+use c8y_pki_tests::broker::{Reply, listen, paper_broker, polite, server_certificate};
 use c8y_pki_tests::cli::{CA_PW, Cli};
+use c8y_pki_tests::ports::free_port;
 use serde_json::Value;
 
 fn with_device() -> Option<Cli> {

@@ -152,7 +152,7 @@ fn a_tenant_that_does_not_answer_is_a_note() {
         "{reader}"
     );
 
-    let port = c8y_pki_tests::broker::free_port();
+    let port = c8y_pki_tests::ports::free_port();
     let away = run(&[("C8Y_HOST", &format!("https://localhost:{port}"))]);
     assert!(note(&away).contains("cannot connect to localhost"), "{away}");
 

@@ -117,7 +117,7 @@ fn what_was_not_asked_is_no_verdict() {
     let refused = at.run(&line(&at, "gw-1")).expect(2).json();
     assert_eq!(refused["platform"]["verdict"], "not_asked", "{refused}");
     // So does it where nobody answers.
-    let host = format!("https://localhost:{}", c8y_pki_tests::broker::free_port());
+    let host = format!("https://localhost:{}", c8y_pki_tests::ports::free_port());
     let away =
         at.run_with(&line(&at, "gw-1 --host localhost"), &[("C8Y_HOST", &host)]).expect(2).json();
     assert_eq!(away["platform"], Value::Null, "{away}");

@@ -122,9 +122,7 @@ fn bridge(at: &AtTenant, user: &str) -> Option<(Mosquitto, u16)> {
     let Some(program) = mosquitto.iter().find(|path| fs::exists(path).unwrap_or(false)) else {
         return tool("mosquitto").and(None);
     };
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = free.local_addr().expect("its number").port();
-    drop(free);
+    let port = c8y_pki_tests::ports::free_port();
     let dir = at.cli.arg("");
     let config = format!(
         "user {user}\nlistener {port} 127.0.0.1\nallow_anonymous true\n\

@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{ChildStdout, Command, Stdio};
 
-use c8y_pki_tests::broker::free_port;
 use c8y_pki_tests::openssl::{EC, OpenSsl};
+use c8y_pki_tests::ports::free_port;
 use c8y_pki_tests::{Ended, Tool, arg, tool};
 
 use crate::setting::{Setting, wait};

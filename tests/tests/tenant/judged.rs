@@ -159,7 +159,7 @@ fn another_tenant_of_the_ca_is_a_no() {
 #[test]
 fn a_tenant_that_is_not_reached_stops_it_before_the_devices() {
     let at = AtTenant::new(folder(2, TENANT));
-    let host = format!("https://localhost:{}", c8y_pki_tests::broker::free_port());
+    let host = format!("https://localhost:{}", c8y_pki_tests::ports::free_port());
     at.run_with(RUN, &[("C8Y_HOST", host.as_str())]).expect(3);
     assert!(made(&at.cli).is_empty());
     at.ok(RUN);

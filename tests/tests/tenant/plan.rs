@@ -40,6 +40,54 @@ fn openssl(cli: &Cli, line: &str) -> Option<(bool, String)> {
     Some((output.status.success(), said))
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_wrong_with_files_is_in_the_plan() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let cli = example("");
+    cli.ok("rollout demo/rollout.toml");
+    let clean = cli.run("rollout demo/rollout.toml --plan --exit-code").expect(0);
+    let own = cli.text("demo/out/devices/gw-0/cert.pem");
+    cli.write("demo/out/devices/gw-0/cert.pem", own + &cli.text("demo/pki/ca/edge/cert.pem"));
+    for path in ["secrets/ca-password", "pki/ca/line-7/key.pem", "out/devices/gw-1/key.pem"] {
+        fs::set_permissions(cli.path("demo").join(path), Permissions::from_mode(0o644)).unwrap();
+    }
+    fs::create_dir(cli.path("demo/out/devices/nobody")).unwrap();
+    let plan = cli.run("rollout demo/rollout.toml --plan --exit-code").expect(4).stdout;
+    for words in [
+        "cert.pem has more than their own certificate; 1 device as before (gw-0)",
+        "~  passwords.ca",
+        "other users can read it; to apply: `chmod -R go= demo/secrets/ca-password`",
+        "to apply: `chmod -R go= demo/pki/ca/line-7/key.pem`",
+        "other users can read key.pem; 1 device as before (gw-1); to apply: `chmod -R go= demo/out/devices`",
+        "1 directory is of no device of the list or the registry: nobody; nothing to do",
+    ] {
+        assert!(plan.contains(words), "{words}: {plan}");
+    }
+    for path in ["secrets/ca-password", "pki/ca/line-7/key.pem", "out/devices"] {
+        let mut chmod = Command::new("chmod");
+        chmod.args(["-R", "go=", path]).current_dir(cli.path("demo"));
+        assert!(chmod.status().unwrap().success());
+    }
+    cli.ok("rollout demo/rollout.toml --replace-differing");
+    fs::remove_dir(cli.path("demo/out/devices/nobody")).unwrap();
+    let again = cli.run("rollout demo/rollout.toml --plan --exit-code").expect(0);
+    assert_eq!(again.stdout, clean.stdout);
+
+    // A CA without its key signs nothing, and the plan promises nothing under it.
+    fs::rename(cli.path("demo/pki/ca/root/key.pem"), cli.path("root.key")).unwrap();
+    edit(
+        &cli,
+        "[devices]",
+        "[[ca]]\nname = \"line-8\"\nparent = \"root\"\nprofile = \"intermediate\"\nsubject = \"CN=Eight\"\n\n[devices]",
+    );
+    let plan = cli.run("rollout demo/rollout.toml --plan --exit-code").expect(4).stdout;
+    assert!(plan.contains("there is no key: demo/pki/ca/root/key.pem"), "{plan}");
+    assert!(plan.contains("CN=Eight under root, but root cannot sign as it is"), "{plan}");
+}
+
 #[test]
 fn a_renamed_ca_is_no_second_one() {
     let cli = example("");

@@ -203,7 +203,8 @@ fn rows_say_what_they_are_about_once() {
     // The file that people copy is not another one's.
     cli.write("demo/pki/ca/root/cert.pem", cli.text("demo/pki/ca/line-7/cert.pem"));
     let said = cli.run(&format!("{PLAN} --new-ca")).expect(4).stdout;
-    let words = "cert.pem of the CA root is not the first of its chain.pem";
+    let words =
+        "cert.pem of the CA root is not the first certificate of its chain.pem, which counts";
     assert_eq!(rows(&said, words).len(), 1, "{said}");
     // So what it would have to sign is not said to be done by a run.
     cli.write("demo/devices.csv", cli.text("demo/devices.csv") + "gw-late,Late\n");

@@ -2,8 +2,8 @@
 
 use c8y_pki_sandbox::{Profile, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
-use c8y_pki_tests::broker::free_port;
 use c8y_pki_tests::cli::Cli;
+use c8y_pki_tests::ports::free_port;
 use c8y_pki_tests::workshop::{bundle, ca, device, renewed, root, upload};
 
 fn at() -> AtTenant {

@@ -22,7 +22,7 @@ pub(crate) struct MakeArgs {
     #[arg(long = "key-type", value_name = "TYPE")]
     pub(super) key_type: Option<KeyType>,
     /// Validity in days, in place of the profile's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = values::validity_days())]
     pub(super) days: Option<u32>,
     /// How many CA certificates may follow: a number, none (no limit) or computed
     #[arg(long, value_name = "N", value_parser = values::path_length)]

@@ -17,6 +17,7 @@ use crate::outlet;
 use crate::output::Output;
 use crate::progress::{Phases, Steady};
 use crate::secrets::unlock;
+use crate::values;
 
 /// Arguments of `ca crl`.
 #[derive(Debug, Args)]
@@ -24,7 +25,7 @@ pub(crate) struct CrlArgs {
     /// Name of the CA
     name: String,
     /// Days until the next list is due
-    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = values::validity_days())]
     days: u32,
     /// Write it here too; - for standard output
     #[arg(long, value_name = "FILE")]

@@ -36,7 +36,7 @@ pub(crate) struct RenewArgs {
     /// Name of the CA
     name: String,
     /// Validity in days; by default as long as before (with --new-key: the profile's)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = values::validity_days())]
     days: Option<u32>,
     /// If --days would end after the parent, shorten them instead of refusing; without --days the validity is
     /// always shortened

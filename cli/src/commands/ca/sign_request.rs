@@ -61,7 +61,7 @@ pub(crate) struct SignRequestArgs {
     #[arg(long, default_value = "intermediate", value_name = "NAME|FILE")]
     profile: String,
     /// Validity in days, in place of the profile's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = values::validity_days())]
     days: Option<u32>,
     /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
     /// shortened

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::render::count;
+use crate::render::{count, printable};
 use crate::secrets::unlock;
 use crate::selection::SelectionArgs;
 
@@ -98,6 +98,7 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     refuse_several_cas(&batch, &records)?;
     let ca = pki.ca(&first.ca)?;
     pki.check_not_revoked(&ca)?;
+    refuse_another(&args.out, &batch)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     let made = manifest::make(&batch, &ca.name, &records, ca.certificate(), &key, now)?;
     files::create_private_dir(&args.out)?;
@@ -136,6 +137,24 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     };
     out.note(&format!("anybody can check them: `c8y-pki cert verify --manifest`, or {how}"));
     Ok(Outcome::Done)
+}
+
+/// Refuses a directory with the manifest of something else: that may be handed over, and would be gone.
+fn refuse_another(dir: &Path, batch: &str) -> Result<()> {
+    let path = dir.join("manifest.json");
+    if !path.exists() {
+        return Ok(());
+    }
+    let there: Option<serde_json::Value> = serde_json::from_slice(&files::read(&path)?).ok();
+    let of = there.as_ref().and_then(|json| json["batch"].as_str());
+    if of == Some(batch) {
+        return Ok(());
+    }
+    let of = of.map_or_else(String::new, |of| format!(": that of {}", printable(of)));
+    Err(Failure::usage(
+        format!("{} has another manifest{of}", dir.display()),
+        "name another directory with --out, or move its files away",
+    ))
 }
 
 /// What a manifest is about.

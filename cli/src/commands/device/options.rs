@@ -140,7 +140,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "MAKER", value_parser = values::rsa_keys, conflicts_with = "key_pool")]
     pub(super) rsa_keys: Option<RsaKeys>,
     /// Validity in days, in place of the profile's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = values::validity_days())]
     pub(super) days: Option<u32>,
     /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
     /// shortened
@@ -167,6 +167,9 @@ pub(crate) struct OutputArgs {
     /// Give each device a random store password of its own, and write them to this new CSV (mode 0600)
     #[arg(long, value_name = "FILE", conflicts_with = "store_password_file")]
     pub(super) secrets: Option<PathBuf>,
+    /// The profile of the order of these devices, in place of one by its name.
+    #[arg(skip)]
+    pub(super) ordered_profile: Option<Profile>,
     /// Take keys from the key pool (`c8y-pki key pool fill`) instead of making them
     #[arg(long)]
     pub(super) key_pool: bool,
@@ -196,8 +199,10 @@ pub(super) enum Form {
 
 impl OutputArgs {
     pub(super) fn profile(&self) -> Result<Profile> {
-        let name = self.profile.as_deref().unwrap_or("device");
-        let profile = values::profile(name, self.key_type)?;
+        let profile = match &self.ordered_profile {
+            Some(kept) => values::with_key(kept.clone(), &kept.name, self.key_type)?,
+            None => values::profile(self.profile.as_deref().unwrap_or("device"), self.key_type)?,
+        };
         let rsa_keys = self.rsa_keys.unwrap_or(profile.rsa_keys);
         Ok(Profile { rsa_keys, ..profile })
     }

@@ -59,7 +59,9 @@ impl<'a> Ordered<'a> {
         self.refuse("--days", given.days.is_some())?;
         self.refuse("--bundle", !given.bundle.is_empty())?;
         let key_type = options.key_type.as_deref().map(str::parse::<KeyType>).transpose()?;
-        output.profile = output.profile.or_else(|| options.profile.clone());
+        if output.profile.is_none() {
+            output.ordered_profile = options.read_profile()?;
+        }
         output.key_type = output.key_type.or(key_type);
         output.days = output.days.or(options.days);
         if output.bundle.is_empty() {

@@ -121,11 +121,18 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         ));
     }
     let mut pki = clock::open(dir, now)?;
-    let Meant { mut records, already, foreign } = meant_by(args, &pki, out)?;
-    let named = records.len();
+    let meant = meant_by(args, &pki, out)?;
     if args.plan {
-        return plan(&records, &already, &foreign, out);
+        plan(&meant, out)?;
     }
+    let Meant { mut records, already, foreign, faults, total } = meant;
+    if !faults.is_empty() {
+        return Err(ProvisionError::NotRevoked { faults, total }.into());
+    }
+    if args.plan {
+        return Ok(Outcome::Done);
+    }
+    let named = records.len();
     let same = match args.reason {
         Reason::KeyCompromise => {
             let all: Vec<&Record> = records.iter().chain(&already).collect();
@@ -207,42 +214,58 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
 /// What would be revoked.
 #[derive(Serialize)]
 struct Planned {
-    id: Option<DeviceId>,
-    serial: String,
-    ca: String,
-    /// `revoke`, or `revoked already`.
+    id: Option<String>,
+    serial: Option<String>,
+    ca: Option<String>,
+    /// `revoke`, `revoked already`; or `refuse` for what cannot be.
     action: &'static str,
     #[serde(skip)]
     name: String,
 }
 
-/// Shows what would be revoked; what cannot be was refused before.
-fn plan(records: &[Record], already: &[Record], foreign: &[Foreign], out: Output) -> Result {
+/// Shows what would be revoked, and what cannot be.
+fn plan(meant: &Meant, out: Output) -> Result<()> {
     let of = |action| {
         move |record: &Record| Planned {
-            id: record.holder.device().cloned(),
-            serial: record.serial.to_string(),
-            ca: record.ca.clone(),
+            id: record.holder.device().map(DeviceId::to_string),
+            serial: Some(record.serial.to_string()),
+            ca: Some(record.ca.clone()),
             action,
             name: name(record),
         }
     };
-    let mut all: Vec<Planned> = records.iter().map(of("revoke")).collect();
-    all.extend(foreign.iter().map(|one| Planned {
+    let mut all: Vec<Planned> = meant.records.iter().map(of("revoke")).collect();
+    all.extend(meant.foreign.iter().map(|one| Planned {
         id: None,
-        serial: one.serial.serial.to_string(),
-        ca: one.ca.clone(),
+        serial: Some(one.serial.serial.to_string()),
+        ca: Some(one.ca.clone()),
         action: "revoke",
         name: one.serial.subject.clone(),
     }));
-    all.extend(already.iter().map(of("revoked already")));
+    all.extend(meant.already.iter().map(of("revoked already")));
+    all.extend(meant.faults.iter().map(|fault| Planned {
+        id: Some(fault.id.clone()),
+        serial: None,
+        ca: None,
+        action: "refuse",
+        name: fault.id.clone(),
+    }));
     out.results(&all, |all| {
-        let line = |p: &Planned| format!("{}  {}  {}\n", printable(&p.name), p.serial, p.action);
+        let line = |p: &Planned| {
+            let serial = p.serial.as_deref().unwrap_or("no certificate");
+            format!("{}  {serial}  {}\n", printable(&p.name), p.action)
+        };
         all.iter().map(line).collect()
     })?;
-    let due = count(records.len() + foreign.len(), "certificate");
-    out.note(&format!("{due} would be revoked. Nothing was changed"));
-    Ok(Outcome::Done)
+    let due = count(meant.records.len() + meant.foreign.len(), "certificate");
+    out.note(&match meant.faults.len() {
+        0 => format!("{due} would be revoked. Nothing was changed"),
+        n => format!(
+            "{due} could be revoked, and {} cannot: nothing would be, and nothing was changed",
+            count(n, "row")
+        ),
+    });
+    Ok(())
 }
 
 /// Asks before anything is revoked.
@@ -286,16 +309,20 @@ struct Meant {
     already: Vec<Record>,
     /// What is known by its serial number only.
     foreign: Vec<Foreign>,
+    /// What cannot be revoked: then nothing is.
+    faults: Vec<BadRow>,
+    /// How many rows or words there are.
+    total: usize,
 }
 
-/// What is to be revoked and what is already; all faults at once.
+/// What is to be revoked, what is already, and what cannot be.
 fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
     let registry = pki.registry();
     let issuer = args.issuer.as_ref().map(|text| Issuer::of(pki, text)).transpose()?;
-    let (mut meant, mut faults) = (Meant::default(), Vec::new());
+    let mut meant = Meant::default();
     let mut seen = HashSet::new();
     let mut take = |found: std::result::Result<Vec<Record>, BadRow>| match found {
-        Err(fault) => faults.push(fault),
+        Err(fault) => meant.faults.push(fault),
         Ok(found) => {
             for record in found.into_iter().filter(|r| seen.insert(r.der.clone())) {
                 let done = record.status == Status::Revoked;
@@ -309,7 +336,7 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
             None => Ok(found),
         })
     };
-    let total = match args.selection.read(registry, out)? {
+    meant.total = match args.selection.read(registry, out)? {
         // A list holds ids, and nothing else.
         Some(selected) => {
             let list = selected.list.without_faults()?;
@@ -335,10 +362,7 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
             args.certificates.len()
         }
     };
-    if faults.is_empty() {
-        return Ok(meant);
-    }
-    Err(ProvisionError::NotRevoked { faults, total }.into())
+    Ok(meant)
 }
 
 /// A fault of a row, with its line.

@@ -54,7 +54,7 @@ pub(crate) struct CreateArgs {
     #[arg(long = "key-type", value_name = "TYPE")]
     key_type: Option<KeyType>,
     /// Validity in days, in place of the profile's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = values::validity_days())]
     days: Option<u32>,
     /// What each device gets: pem, p12, jks, thin-edge, truststore-p12, truststore-jks; by default pem
     #[arg(long, value_delimiter = ',', value_name = "KINDS")]
@@ -67,7 +67,7 @@ impl CreateArgs {
     /// The options of the order, held to what they are for.
     fn options(&self) -> Result<OrderOptions> {
         let name = self.profile.as_deref().unwrap_or("device");
-        let profile = values::profile(name, self.key_type)?;
+        let (profile, profile_text) = values::profile_and_text(name, self.key_type)?;
         self.bundle.iter().try_for_each(|kind| kind.check_key(profile.key))?;
         let subject = match self.subject.is_given() {
             true => {
@@ -84,6 +84,7 @@ impl CreateArgs {
         };
         Ok(OrderOptions {
             profile: self.profile.as_deref().map(whole_path).transpose()?,
+            profile_text,
             key_type: self.key_type.map(|key| key.name().to_owned()),
             days: self.days,
             subject,
@@ -92,7 +93,7 @@ impl CreateArgs {
     }
 }
 
-/// A built-in profile's name, or a file's path from the root on: the next command may run elsewhere.
+/// A built-in profile's name, or a file's path from the root on, for those who look for it later.
 fn whole_path(name: &str) -> Result<String> {
     match Profile::built_in(name) {
         Some(_) => Ok(name.to_owned()),

@@ -85,12 +85,12 @@ pub(crate) struct LabelsArgs {
     /// The sheet, or the size of a roll's labels in mm, in place of the template's
     #[arg(long, value_name = "NAME|WxH")]
     sheet: Option<Sheet>,
-    /// How many labels of the first sheet are used up
+    /// How many labels of the first sheet are used up, for --format pdf
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip: usize,
-    /// Dots in an inch of a label printer: 203, 300 or 600
-    #[arg(long, value_name = "N", default_value = "203")]
-    dpi: Resolution,
+    /// Dots in an inch of a label printer, for --format zpl: 203, 300 or 600; by default 203
+    #[arg(long, value_name = "N")]
+    dpi: Option<Resolution>,
     /// File with the devices' one-time passwords: a list or registration CSV with a column ENROLLMENT_OTP
     #[arg(long, value_name = "FILE")]
     one_time_passwords: Option<PathBuf>,
@@ -116,6 +116,7 @@ struct Made {
 }
 
 pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
+    refuse_other_form(args)?;
     let template = template(args)?;
     if args.format == FormArg::Svg {
         outlet::check_folder(&args.out)?;
@@ -154,6 +155,20 @@ pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
     };
     out.result(&made, text)?;
     Ok(Outcome::Done)
+}
+
+/// Refuses options that change nothing in the form that is asked for.
+fn refuse_other_form(args: &LabelsArgs) -> Result<()> {
+    let (is_pdf, is_zpl) = (args.format == FormArg::Pdf, args.format == FormArg::Zpl);
+    let (option, form) = match () {
+        () if args.dpi.is_some() && !is_zpl => ("--dpi", "zpl"),
+        () if args.skip > 0 && !is_pdf => ("--skip", "pdf"),
+        () => return Ok(()),
+    };
+    Err(Failure::usage(
+        format!("{option} is for labels with --format {form}"),
+        format!("leave {option} out, or give --format {form}"),
+    ))
 }
 
 fn text(made: &Made) -> String {
@@ -298,7 +313,7 @@ fn write(
     let form = match args.format {
         FormArg::Svg => return write_each(args, labels, sheet, access, existing),
         FormArg::Pdf => Form::Pdf { sheet, skip: args.skip },
-        FormArg::Zpl => Form::Zpl { size: sheet.label, resolution: args.dpi },
+        FormArg::Zpl => Form::Zpl { size: sheet.label, resolution: args.dpi.unwrap_or_default() },
         FormArg::Csv => Form::Csv,
     };
     outlet::write(&args.out, &labels::draw(labels, form)?, access, existing, out)

@@ -1,6 +1,7 @@
 //! `order show`: how far an order is, and which devices are missing.
 
 use c8y_pki_core::shown;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use c8y_pki_engine::orders::{self, OrderOptions};
@@ -59,11 +60,19 @@ struct Missing {
     reason: Option<String>,
 }
 
+/// How many of the live certificates a CA has issued.
+#[derive(Serialize)]
+struct Issuer {
+    ca: String,
+    devices: u64,
+}
+
 #[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
     view: View,
     state: &'static str,
+    issuers: Vec<Issuer>,
     runs: Vec<Run>,
     /// What stations have taken with `device issue --share` and not done yet.
     shares: Vec<OpenShare>,
@@ -142,12 +151,15 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
 }
 
 fn look(registry: &Registry, order: &OrderRecord) -> Result<Shown> {
-    let mut missing = Vec::new();
+    let (mut missing, mut issuers) = (Vec::new(), BTreeMap::new());
     let progress = {
         let mut progress = orders::Progress::default();
         let _moment = registry.snapshot()?;
         registry.each_order_device(order, |device| -> std::result::Result<(), RegistryError> {
             progress.add(&device);
+            if let Some(live) = &device.live {
+                *issuers.entry(live.ca.clone()).or_default() += 1;
+            }
             if device.state != OrderState::Issued {
                 let reason = failure_of(&device);
                 let (id, line) = (device.ordered.id.to_string(), device.ordered.line);
@@ -160,7 +172,9 @@ fn look(registry: &Registry, order: &OrderRecord) -> Result<Shown> {
     let runs = registry.order_runs(order)?;
     let runs = runs.into_iter().map(|(batch, certificates)| Run { batch, certificates }).collect();
     let view = View::of(order, OrderOptions::of(order)?, progress);
-    Ok(Shown { state: view.state(), view, runs, shares: registry.open_shares(order)?, missing })
+    let issuers = issuers.into_iter().map(|(ca, devices)| Issuer { ca, devices }).collect();
+    let shares = registry.open_shares(order)?;
+    Ok(Shown { state: view.state(), view, issuers, runs, shares, missing })
 }
 
 fn show_devices(registry: &Registry, order: &OrderRecord, out: Output) -> Result<()> {
@@ -199,6 +213,12 @@ fn text(shown: &Shown) -> String {
         before => format!(", {before} of them before this order was made"),
     };
     told("issued", p.issued, before);
+    // Issued before the order was made, or by a run without --order.
+    if shown.issuers.iter().any(|issuer| issuer.ca != view.ca) {
+        for Issuer { ca, devices } in &shown.issuers {
+            told("issued by", *devices, format!(": {ca}"));
+        }
+    }
     told("reworked", p.reworked, String::new());
     told("connected", p.connected, String::new());
     told("handed over", p.handed_over, String::new());

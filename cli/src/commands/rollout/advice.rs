@@ -39,6 +39,7 @@ impl Asked<'_> {
                 command + &file("--store-password-file", self.spec.passwords.store.as_deref())
             }
             Remedy::Move { from, to } => moving(from, to),
+            Remedy::Protect { path } => format!("chmod -R go= {}", word(path)),
             Remedy::Distrust { certificate } => {
                 format!("c8y-pki tenant trust remove {}{}", word(certificate), self.at_tenant())
             }

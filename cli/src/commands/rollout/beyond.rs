@@ -75,24 +75,28 @@ impl Beyond {
     }
 }
 
-/// Refuses another host than that of a section which was asked for by its name, unless the command line names it: a
-/// variable or a context may be left from work at another tenant.
+/// Says that another host counts than that of the file. Refuses it for a section which was asked for by its name, unless
+/// the command line names it: a variable or a context may be left from work at another tenant.
 fn one_host(args: &RolloutArgs, tenant: &TenantSpec, out: Output) -> Result<()> {
-    let (Some(section), Some(wanted), Some(given)) =
-        (&tenant.section, &tenant.host, args.tenant.given_host())
-    else {
+    let (Some(wanted), Some(given)) = (&tenant.host, args.tenant.given_host()) else {
         return Ok(());
     };
     if host_and_port(wanted)? == host_and_port(given)? {
         return Ok(());
     }
-    if args.tenant.host_on_line().is_some() {
-        out.note(&format!("--host counts: {given}, and not {wanted} of [tenant.{section}]"));
-        return Ok(());
-    }
     let (by, leave_out) = match is_replaced("C8Y_HOST") {
         true => ("the context", "give --context none"),
         false => ("C8Y_HOST", "unset C8Y_HOST"),
+    };
+    let on_line = args.tenant.host_on_line().is_some();
+    let section = match &tenant.section {
+        Some(section) if !on_line => section,
+        section => {
+            let by = if on_line { "--host" } else { by };
+            let of = section.as_ref().map_or_else(String::new, |name| format!(".{name}"));
+            out.note(&format!("{by} counts: {given}, and not {wanted} of [tenant{of}]"));
+            return Ok(());
+        }
     };
     Err(Failure::usage(
         format!("[tenant.{section}] has the host {wanted}, but {by} says {given}"),

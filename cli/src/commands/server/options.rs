@@ -19,6 +19,7 @@ use crate::commands::shortened;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::secrets::known;
+use crate::values;
 
 /// The names of a server.
 #[derive(Debug, Args)]
@@ -52,7 +53,7 @@ impl SanArgs {
 #[derive(Debug, Args)]
 pub(super) struct TermArgs {
     /// Validity in days, in place of the profile's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = values::validity_days())]
     days: Option<u32>,
     /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
     /// shortened

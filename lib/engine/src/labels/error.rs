@@ -1,7 +1,8 @@
 //! Why labels cannot be made.
 
+use super::sheet::SIDES;
 use crate::failure::{Failure, Fault, Hint};
-use crate::shown::Foreign;
+use crate::shown::{Foreign, count};
 
 /// Why labels cannot be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -21,14 +22,26 @@ pub enum LabelError {
         /// What stands between the braces.
         name: Foreign,
     },
+    /// A brace without the other one of its pair.
+    #[error("in the text \"{text}\" of a label a {missing} is missing")]
+    Brace {
+        /// The text.
+        text: Foreign,
+        /// The other brace.
+        missing: char,
+    },
     /// A name or size that is none.
-    #[error("{text:?} is no label sheet, and no size in millimetres")]
+    #[error(
+        "{text:?} is no label sheet, and no size in millimetres: each side has {} to {}",
+        SIDES.start(),
+        SIDES.end()
+    )]
     Sheet {
         /// What was given.
         text: String,
     },
     /// More labels used up than a sheet has.
-    #[error("a sheet has {labels} labels, so {skip} of them cannot be used up")]
+    #[error("the sheet has {}: {skip} of them cannot be used up", count(*labels, "label"))]
     Skip {
         /// How many it has.
         labels: usize,
@@ -105,6 +118,7 @@ impl Failure for LabelError {
         match self {
             Self::Template { .. }
             | Self::Placeholder { .. }
+            | Self::Brace { .. }
             | Self::Sheet { .. }
             | Self::Skip { .. }
             | Self::Unknown { .. }
@@ -122,6 +136,9 @@ impl Failure for LabelError {
         Some(match self {
             Self::Template { .. } => "start from one of the built-in templates".into(),
             Self::Placeholder { .. } => format!("known: {}", known()).into(),
+            Self::Brace { .. } => {
+                "a placeholder is written {id}; {{ and }} stand for the braces themselves".into()
+            }
             Self::Sheet { .. } => {
                 format!("known sheets: {}; a roll is written as 100x50", sheets()).into()
             }

@@ -16,7 +16,12 @@ impl FromStr for Sheet {
         }
         let size = || -> Option<Size> {
             let (width, height) = wanted.split_once('x')?;
-            let side = |text: &str| text.trim().parse().ok().filter(|side| SIDES.contains(side));
+            // Numbers as people write them: 57.5, and not 5e1.
+            let plain = |text: &&str| text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+            let side = |text: &str| {
+                let number = Some(text.trim()).filter(plain)?.parse().ok()?;
+                SIDES.contains(&number).then_some(number)
+            };
             Some(Size { width: side(width)?, height: side(height)? })
         };
         size().map(Self::roll).ok_or_else(|| LabelError::Sheet { text: text.to_owned() })
@@ -32,8 +37,9 @@ mod tests {
         let roll: Sheet = "100x50".parse().unwrap();
         assert_eq!((roll.page, roll.labels()), (Size { width: 100.0, height: 50.0 }, 1));
         assert_eq!("57.5 x 31.75".parse::<Sheet>().unwrap().label.to_string(), "57.5 x 31.75");
-        for wrong in ["", "100", "100x", "4x50", "100x1001", "NaNx50", "infx50", "-100x50", "l7160"]
-        {
+        for wrong in [
+            "", "100", "100x", "4x50", "100x1001", "NaNx50", "infx50", "-100x50", "1e2x50", "l7160",
+        ] {
             assert_eq!(wrong.parse::<Sheet>(), Err(LabelError::Sheet { text: wrong.to_owned() }));
         }
     }

@@ -195,12 +195,15 @@ impl Text {
                 rest = after;
                 continue;
             }
-            let name = rest[at + 1..].split('}').next().unwrap_or_default();
-            let is = |p: &Placeholder| p.name() == name;
-            let found = Placeholder::ALL.into_iter().find(is).filter(|_| brace == "{");
-            let none = || LabelError::Placeholder { name: Foreign::new(name) };
-            let value = found.ok_or_else(none)?;
-            rest = rest[at + 1 + name.len()..].strip_prefix('}').ok_or_else(none)?;
+            let alone = |missing| LabelError::Brace { text: Foreign::new(text), missing };
+            if brace == "}" {
+                return Err(alone('{'));
+            }
+            let (name, after) = rest[at + 1..].split_once('}').ok_or_else(|| alone('}'))?;
+            let found = Placeholder::ALL.into_iter().find(|p| p.name() == name);
+            let value =
+                found.ok_or_else(|| LabelError::Placeholder { name: Foreign::new(name) })?;
+            rest = after;
             if !words.is_empty() {
                 parts.push(Part::Words(std::mem::take(&mut words)));
             }
@@ -269,8 +272,12 @@ mod tests {
         let needs = |what| LabelError::Unknown { id: "gw-1".into(), what };
         assert_eq!(fill("{id} {sha256}"), Err(needs("live certificate")));
         assert_eq!(fill("{otp}"), Err(needs("one-time password")));
-        for wrong in ["{ID}", "{id", "id}", "{}", "{nothing}", "{", "}"] {
+        for wrong in ["{ID}", "{}", "{nothing}", "{{{x}"] {
             assert!(matches!(Text::parse(wrong), Err(LabelError::Placeholder { .. })), "{wrong}");
+        }
+        for (wrong, missing) in [("a {id", '}'), ("{", '}'), ("id} b", '{'), ("}", '{')] {
+            let text = Foreign::new(wrong);
+            assert_eq!(Text::parse(wrong), Err(LabelError::Brace { text, missing }));
         }
     }
 

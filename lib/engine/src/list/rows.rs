@@ -1,6 +1,6 @@
 //! The rows of a device list, one after the other: a list can be far longer than memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use super::cell;
@@ -29,6 +29,13 @@ impl ListOptions {
             None => ID_COLUMNS.contains(&header.to_lowercase().as_str()),
         }
     }
+}
+
+/// A header that is there more than once: which of the two values would count, nobody could tell.
+fn twice(headers: &[String]) -> Option<&str> {
+    let mut seen = HashSet::with_capacity(headers.len());
+    let named = headers.iter().filter(|header| !header.is_empty());
+    named.map(String::as_str).find(|header| !seen.insert(header.to_lowercase()))
 }
 
 /// Longest header line, in bytes.
@@ -91,6 +98,9 @@ impl<'a, R: Read> Rows<'a, R> {
             .collect();
         if headers.len() > MOST_COLUMNS {
             return Err(fail(too_many(headers.len()).into()));
+        }
+        if let Some(header) = twice(&headers) {
+            return Err(fail(format!("the first line has the column {header:?} twice").into()));
         }
         let id_column = headers.iter().position(|h| options.is_id(h)).ok_or_else(|| {
             let found = match headers.join(", ") {

@@ -1,8 +1,10 @@
 //! Why something cannot be done with an order.
 
 use crate::failure::{Failure, Fault, Hint, Underlying};
+use crate::files::FileError;
 use crate::list::ListError;
 use crate::pki::AuthorityError;
+use crate::profile::ProfileError;
 use crate::registry::RegistryError;
 
 pub(super) type Result<T = (), E = OrderError> = std::result::Result<T, E>;
@@ -37,6 +39,12 @@ pub enum OrderError {
         #[source]
         problem: Underlying,
     },
+    /// The file of its profile.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Its profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// Its list.
     #[error(transparent)]
     List(#[from] ListError),
@@ -55,6 +63,8 @@ impl Failure for OrderError {
             | Self::LongCustomer(_)
             | Self::TakenBack { .. }
             | Self::Options { .. } => Fault::Input,
+            Self::File(e) => e.fault(),
+            Self::Profile(e) => e.fault(),
             Self::List(e) => e.fault(),
             Self::Pki(e) => e.fault(),
             Self::Registry(e) => e.fault(),
@@ -66,6 +76,8 @@ impl Failure for OrderError {
             Self::TakenBack { .. } => Some("make another order from the right list".into()),
             Self::Options { .. } => Some("was it made by a newer version of c8y-pki?".into()),
             Self::BadName(_) | Self::LongCustomer(_) => None,
+            Self::File(e) => e.hint(),
+            Self::Profile(e) => e.hint(),
             Self::List(e) => e.hint(),
             Self::Pki(e) => e.hint(),
             Self::Registry(e) => e.hint(),

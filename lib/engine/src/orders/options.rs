@@ -1,9 +1,13 @@
 //! How the devices of an order are made.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::{OrderError, Result};
 use crate::failure::Underlying;
+use crate::files;
+use crate::profile::Profile;
 use crate::provision::bundle::Bundle;
 use crate::registry::OrderRecord;
 
@@ -14,6 +18,9 @@ pub struct OrderOptions {
     /// Name of a built-in profile, or the whole path of a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// What stood in that file when the order was made; it counts. Orders of former versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_text: Option<String>,
     /// Type of their keys, in place of the profile's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_type: Option<String>,
@@ -37,5 +44,20 @@ impl OrderOptions {
             name: order.name.clone(),
             problem: Underlying::of(e),
         })
+    }
+
+    /// The profile that it names; none if it names none.
+    ///
+    /// Errors: a file that is not there any more, for an order of a former version.
+    pub fn read_profile(&self) -> Result<Option<Profile>> {
+        let Some(name) = &self.profile else { return Ok(None) };
+        if let Some(profile) = Profile::built_in(name) {
+            return Ok(Some(profile));
+        }
+        let text = match &self.profile_text {
+            Some(text) => text.clone(),
+            None => String::from_utf8_lossy(&files::read_small(Path::new(name))?).into_owned(),
+        };
+        Ok(Some(Profile::parse(name, &text)?))
     }
 }

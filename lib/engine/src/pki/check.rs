@@ -51,7 +51,10 @@ impl Pki {
             if cert.is_none_or(|certs| certs.first() != Some(ca.certificate())) {
                 checked.note(
                     "ca",
-                    format!("cert.pem of the CA {name} is not the first of its chain.pem"),
+                    format!(
+                        "cert.pem of the CA {name} is not the first certificate of its chain.pem, which counts: copy \
+                         that into cert.pem"
+                    ),
                 );
             }
             if let Some(problem) = ca.key_place().problem() {

@@ -94,6 +94,8 @@ pub enum RegistryError {
     UnknownOrder {
         /// The name.
         name: String,
+        /// Some that there are, the most alike first.
+        known: Vec<String>,
     },
     /// A device that is in another order.
     #[error("the device {id:?} is in the order {order:?} already")]
@@ -295,8 +297,12 @@ impl Failure for RegistryError {
                         .then(Hint::run("see all of them", Task::ListOrders)),
                 );
             }
-            Self::UnknownOrder { .. } => {
-                return Some(Hint::run("see all of them", Task::ListOrders));
+            Self::UnknownOrder { known, .. } => {
+                let all = Hint::run("see all of them", Task::ListOrders);
+                return Some(match known.is_empty() {
+                    true => all,
+                    false => Hint::say(format!("known orders: {}", known.join(", "))).then(all),
+                });
             }
             Self::OrderedAlready { order, .. } => {
                 return Some(Hint::say("leave the device out of the list").then(Hint::run(

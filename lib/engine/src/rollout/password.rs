@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::RolloutError;
-use super::diff::{Finding, Sign};
+use super::diff::{Finding, Remedy, Sign};
 use super::spec::Spec;
 use super::step::{Action, Step};
 use crate::crypto::random_password;
@@ -106,6 +106,15 @@ pub(super) fn of_stores(spec: &Spec) -> Result<Option<Password>, RolloutError> {
     }
 }
 
+/// That other users can read the file of a password.
+fn open_to_others(key: &str, path: &Path) -> Option<Finding> {
+    let (name, detail) = (path.display().to_string(), "other users can read it");
+    files::is_open_to_others(path).then(|| {
+        let remedy = Remedy::Protect { path: path.to_owned() };
+        Finding::new(Sign::Differs, key, name, detail).by(remedy)
+    })
+}
+
 /// What is done about the passwords, and how they stand. The key of the devices' CA is tried with its password.
 pub(super) fn plan(
     spec: &Spec,
@@ -133,8 +142,10 @@ pub(super) fn plan(
             finding.detail = opens(spec, existing)?;
         }
         findings.push(finding);
+        findings.extend(open_to_others(key, path));
         steps.push(step);
     }
+    findings.extend(files.pin.as_ref().and_then(|path| open_to_others("passwords.pin", path)));
     findings.extend(pin(spec)?);
     Ok((steps, findings))
 }

@@ -106,7 +106,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     let DeviceStep { step, finding, first_new } = devices;
     steps.push(step);
     findings.extend(finding);
-    diff::hold_back(spec, &mut findings);
+    diff::hold_back(spec, &existing, &mut findings);
     let (replaced, differing) = plan_differing(spec, held);
     findings.extend(differing);
     steps.extend(replace_step(spec, replaced.len()));

@@ -1,19 +1,15 @@
 //! How a device's certificate is made: as its order says, or as is usual at this service.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use super::answer::{Refusal, Result, failed, forbidden};
+use super::answer::{Result, failed, forbidden};
 use super::state::Shared;
 use super::usual::Usual;
 use crate::client_id::DeviceId;
 use crate::crypto::{KeyType, PublicKey};
-use crate::failure::Failure;
-use crate::files;
 use crate::list::Device;
 use crate::name::{Name, NameBuilder, NameError, find_field};
 use crate::orders::OrderOptions;
-use crate::profile::Profile;
 use crate::registration::{OneTimePassword, column_of, has_password, one_time_password};
 use crate::registry::{OrderRecord, Record};
 
@@ -76,8 +72,8 @@ impl Terms {
                 order.name
             )));
         }
-        if let Some(profile) = &said.profile {
-            self.usual.profile = profile_of(profile)?;
+        if let Some(profile) = said.read_profile().map_err(|e| failed(&e))? {
+            self.usual.profile = profile;
             let own = self.usual.profile.subject_except(&[]);
             self.usual.subject = own.map_err(|e| failed(&e))?;
         }
@@ -110,16 +106,6 @@ impl Terms {
             _ => Ok(()),
         }
     }
-}
-
-/// A built-in profile, or the file at a path.
-fn profile_of(name: &str) -> Result<Profile> {
-    let wrong = |e: &dyn Failure| -> Refusal { failed(e) };
-    if let Some(profile) = Profile::built_in(name) {
-        return Ok(profile);
-    }
-    let bytes = files::read_small(Path::new(name)).map_err(|e| wrong(&e))?;
-    Profile::parse(name, &String::from_utf8_lossy(&bytes)).map_err(|e| wrong(&e))
 }
 
 fn subject_of(text: &str) -> std::result::Result<NameBuilder, NameError> {

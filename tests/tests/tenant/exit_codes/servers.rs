@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::thread::sleep;
 use std::time::Duration;
 
-use c8y_pki_tests::broker::{free_port, listen, tls_listen};
+use c8y_pki_tests::broker::{listen, tls_listen};
 use c8y_pki_tests::cli::Cli;
+use c8y_pki_tests::ports::free_port;
 
 /// Starts a server in the directory; returns its port.
 type Start = fn(&Cli) -> u16;

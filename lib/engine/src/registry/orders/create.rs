@@ -58,7 +58,10 @@ impl Registry {
         work.append(now, CREATED, &detail)?;
         work.commit()?;
         let made = self.order(order.name)?;
-        Ok(made.ok_or_else(|| RegistryError::UnknownOrder { name: order.name.to_owned() })?)
+        Ok(made.ok_or_else(|| RegistryError::UnknownOrder {
+            name: order.name.to_owned(),
+            known: Vec::new(),
+        })?)
     }
 
     /// Keeps that an order was taken back: its devices can be in another one then. Its certificates are not touched.

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::fields;
 use super::finding::{Finding, Remedy, Sign};
 use crate::cert::Certificate;
+use crate::files;
 use crate::key::pkcs11::KeyUri;
 use crate::pki::{Ca, KeyPlace};
 use crate::registry::{Registry, RegistryError};
@@ -55,6 +56,7 @@ pub(in crate::rollout) fn compare(
         findings.extend(profile(wanted, found, longest));
         findings.extend(dates(wanted, found, ends));
         findings.extend(token(wanted, found));
+        findings.extend(open_key(found));
         if findings[before..].iter().all(|f| !f.sign.is_change()) {
             findings.push(Finding::new(Sign::InPlace, "ca.name", &wanted.name, detail));
         }
@@ -71,11 +73,14 @@ pub(in crate::rollout) fn compare(
     Ok(findings)
 }
 
-/// What is to be made under a CA that a row tells as revoked or expired is not made by a run, and says so.
-pub(in crate::rollout) fn hold_back(spec: &Spec, findings: &mut [Finding]) {
+/// What is to be made under a CA that a row tells as revoked or expired, or whose key is not there, is not made by a
+/// run, and says so.
+pub(in crate::rollout) fn hold_back(spec: &Spec, existing: &[Ca], findings: &mut [Finding]) {
     let is_of_ca = |finding: &&Finding| finding.key == "ca.name" && finding.sign == Sign::Differs;
     let mut idle: BTreeSet<String> =
         findings.iter().filter(is_of_ca).map(|finding| finding.name.clone()).collect();
+    let has_no_key = |ca: &&Ca| !ca.key_place().path().exists();
+    idle.extend(existing.iter().filter(has_no_key).map(|ca| ca.name.clone()));
     for finding in findings.iter_mut().filter(|finding| finding.sign == Sign::Missing) {
         let is_ca = finding.key == "ca.name";
         let issuer = match is_ca {
@@ -166,6 +171,17 @@ fn dates(wanted: &CaSpec, found: &Ca, ends: &[OffsetDateTime]) -> Option<Finding
     let key = if wanted.days.is_some() { "ca.days" } else { "ca.profile" };
     let found = Finding::new(Sign::Differs, key, &wanted.name, "validity");
     Some(found.values(old, new).by(renewal(wanted)))
+}
+
+/// That other users can read its key.
+fn open_key(found: &Ca) -> Option<Finding> {
+    let KeyPlace::File(path) = found.key_place() else { return None };
+    let (name, detail) = (path.display().to_string(), "other users can read it");
+    let is_open = files::is_open_to_others(path);
+    is_open.then(|| {
+        let remedy = Remedy::Protect { path: path.clone() };
+        Finding::new(Sign::Differs, "pki", name, detail).by(remedy)
+    })
 }
 
 /// Where the key is, and where the file wants it. That a key is in a file, not in a token, is an error before this.

@@ -1,6 +1,6 @@
 //! The list of devices, held to the registry and to the devices' directories.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use time::OffsetDateTime;
@@ -11,6 +11,7 @@ use super::folder::Folder;
 use super::stores::{Stores, Trusted};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
+use crate::files;
 use crate::list::Device;
 use crate::name::{Name, find_field};
 use crate::pki::{Ca, Pki};
@@ -21,6 +22,9 @@ use crate::secret::Password;
 
 /// Keystores are opened for so many devices, spread evenly over the list: each takes milliseconds.
 const KEYSTORES: usize = 64;
+
+/// How many directories of no device are named.
+const STRANGERS: usize = 5;
 
 /// What is said of certificates that have run out, before it is known which was the first.
 const EXPIRED: &str = "their certificates have expired";
@@ -64,9 +68,14 @@ pub(in crate::rollout) fn look(
         opened: 0,
     };
     let mut held = Held::default();
+    let mut strangers = folders(&look.out)?;
+    for device in devices {
+        strangers.remove(&device.id.file_name());
+    }
     let filter = Filter { role: Some(Role::Device), ..Filter::default() };
     pki.registry().each(&filter, |record| -> Result<(), RolloutError> {
         let Some(id) = record.holder.device().cloned() else { return Ok(()) };
+        strangers.remove(&id.file_name());
         match (positions.get(&id.folded()), record.status) {
             (Some(at), Status::Live) => look.device(*at, &devices[*at], &id, &record),
             (None, Status::Live) if look.is_here(&id, &record) => held.unlisted.push(record),
@@ -76,7 +85,33 @@ pub(in crate::rollout) fn look(
         Ok(())
     })?;
     look.tell(&mut held);
+    held.findings.extend(of_nobody(&strangers, spec));
     Ok(held)
+}
+
+/// The names of the directories in that one, but for hidden ones.
+fn folders(out: &Path) -> Result<BTreeSet<String>, RolloutError> {
+    if !out.is_dir() {
+        return Ok(BTreeSet::new());
+    }
+    let all = files::list_dir(out)?.into_iter().filter(|path| path.is_dir());
+    let names = all.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    Ok(names.filter(|name| !name.starts_with('.')).collect())
+}
+
+/// Directories among those of the devices that are of no device of the list or the registry.
+fn of_nobody(strangers: &BTreeSet<String>, spec: &Spec) -> Option<Finding> {
+    let first: Vec<&str> = strangers.iter().take(STRANGERS).map(String::as_str).collect();
+    let more = if strangers.len() > first.len() { ", …" } else { "" };
+    let number = match strangers.len() {
+        1 => "1 directory is".to_owned(),
+        n => format!("{n} directories are"),
+    };
+    let detail =
+        format!("{number} of no device of the list or the registry: {}{more}", first.join(", "));
+    let out = spec.devices.out.display().to_string();
+    let found = Finding::new(Sign::Unlisted, "devices.out", out, detail).by(Remedy::Stays);
+    (!strangers.is_empty()).then_some(found)
 }
 
 /// How devices of the file's CA would be made now; none if that CA is not there yet.

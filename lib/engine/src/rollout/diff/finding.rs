@@ -81,6 +81,11 @@ pub enum Remedy {
         /// The file of the certificate.
         certificate: PathBuf,
     },
+    /// Other users are kept from this file, or from all files of this directory.
+    Protect {
+        /// The file or directory.
+        path: PathBuf,
+    },
     /// The devices are taken off the list, or issued again by their ids.
     Unlist,
     /// Nothing: it is not of this file any more, or never was, and stays. It is told, and is nothing to do.

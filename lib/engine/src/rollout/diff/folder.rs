@@ -76,6 +76,7 @@ impl Folder<'_> {
         for name in KEYS {
             found.extend(self.key_in(name));
         }
+        found.extend(self.open_to_others());
         let mut unopened = None;
         for kind in self.bundle.iter().filter(|kind| kind.is_store()) {
             for name in kind.file_names() {
@@ -150,11 +151,25 @@ impl Folder<'_> {
         match Certificate::all_from_pem_or_der(&bytes) {
             Err(e) => Some(Other::new("devices.bundle", format!("{name}: {e}"))),
             Ok(all) if name != CERTIFICATE => self.judge(&all),
-            Ok(all) => {
-                let is_own = all.first() == self.chain.first();
-                (!is_own).then(|| Other::new("devices.bundle", ANOTHER))
+            Ok(all) if all.first() != self.chain.first() => {
+                Some(Other::new("devices.bundle", ANOTHER))
             }
+            Ok(all) => (all.len() > 1).then(|| {
+                let what = format!("{name} has more than their own certificate");
+                Other::new("devices.bundle", what)
+            }),
         }
+    }
+
+    /// Files with a key that other users can read.
+    fn open_to_others(&self) -> impl Iterator<Item = Other> {
+        let stores = self.bundle.iter().filter(|kind| kind.is_store() && kind.has_key());
+        let names =
+            KEYS.into_iter().chain(stores.flat_map(|kind| kind.file_names().iter().copied()));
+        names.filter(|name| files::is_open_to_others(&self.dir.join(name))).map(|name| {
+            let remedy = Remedy::Protect { path: self.out.to_owned() };
+            Other { remedy, ..Other::new("devices.out", format!("other users can read {name}")) }
+        })
     }
 
     /// Is the key in a file that of the live certificate?

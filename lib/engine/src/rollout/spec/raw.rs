@@ -1,7 +1,8 @@
 //! The rollout file as TOML has it: names, types, nothing checked.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -19,7 +20,7 @@ pub(super) struct Shape {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw<T> {
-    pub(super) pki: Spanned<PathBuf>,
+    pub(super) pki: Spanned<FilePath>,
     pub(super) longest_chain: Option<LongestChain>,
     pub(super) passwords: RawPasswords,
     pub(super) ca: Vec<RawCa>,
@@ -42,9 +43,9 @@ impl<T> Raw<T> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPasswords {
-    pub(super) ca: PathBuf,
-    pub(super) store: Option<PathBuf>,
-    pub(super) pin: Option<PathBuf>,
+    pub(super) ca: FilePath,
+    pub(super) store: Option<FilePath>,
+    pub(super) pin: Option<FilePath>,
     #[serde(default)]
     pub(super) create: bool,
 }
@@ -65,13 +66,13 @@ pub(super) struct RawCa {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDevices {
-    pub(super) from: PathBuf,
+    pub(super) from: FilePath,
     pub(super) id_column: Option<String>,
     pub(super) ca: Spanned<String>,
     pub(super) profile: Spanned<String>,
     pub(super) subject: Option<Spanned<String>>,
     pub(super) days: Option<Spanned<u32>>,
-    pub(super) out: Spanned<PathBuf>,
+    pub(super) out: Spanned<FilePath>,
     pub(super) bundle: Spanned<Vec<Bundle>>,
 }
 
@@ -79,7 +80,7 @@ pub(super) struct RawDevices {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTruststore {
     #[serde(default)]
-    pub(super) certificates: Vec<PathBuf>,
+    pub(super) certificates: Vec<FilePath>,
     #[serde(default)]
     pub(super) cas: Vec<Spanned<String>>,
 }
@@ -87,7 +88,7 @@ pub(super) struct RawTruststore {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRegistration {
-    pub(super) file: PathBuf,
+    pub(super) file: FilePath,
     pub(super) separator: Option<Spanned<String>>,
     pub(super) r#type: Option<Spanned<String>>,
     pub(super) name: Option<Spanned<String>>,
@@ -111,6 +112,30 @@ pub(super) struct RawTenant {
     pub(super) register: Option<Spanned<bool>>,
     pub(super) chunk: Option<Spanned<usize>>,
     pub(super) rate: Option<Spanned<u32>>,
+}
+
+/// A path of the file: one that names something.
+#[derive(Deserialize)]
+#[serde(try_from = "PathBuf")]
+pub(super) struct FilePath(PathBuf);
+
+impl TryFrom<PathBuf> for FilePath {
+    type Error = &'static str;
+
+    fn try_from(path: PathBuf) -> Result<Self, Self::Error> {
+        match path.as_os_str().is_empty() {
+            true => Err("the path is empty: name a file or a directory"),
+            false => Ok(Self(path)),
+        }
+    }
+}
+
+impl Deref for FilePath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
 }
 
 fn yes() -> bool {

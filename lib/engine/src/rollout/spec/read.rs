@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::super::RolloutError;
 use super::model::*;
-use super::raw::{self, Raw, RawCa, RawDevices, RawRegistration, RawTenant};
+use super::raw::{self, FilePath, Raw, RawCa, RawDevices, RawRegistration, RawTenant};
 use crate::device::service::CLASSIC_PORT;
 use crate::files;
 use crate::key::pkcs11::KeyUri;
@@ -182,14 +182,9 @@ impl Reader<'_> {
     /// The directories of the PKI and of the devices are two, and neither lies in the other.
     fn check_folders(
         &self,
-        pki: &Spanned<PathBuf>,
-        out: &Spanned<PathBuf>,
+        pki: &Spanned<FilePath>,
+        out: &Spanned<FilePath>,
     ) -> Result<(), RolloutError> {
-        for (key, path) in [("pki", pki), ("out", out)] {
-            if path.get_ref().as_os_str().is_empty() {
-                return Err(self.at(path.span().start, format!("{key} is empty: name a directory")));
-            }
-        }
         let whole = |path: &Path| {
             let path = self.path(path);
             path.canonicalize().or_else(|_| std::path::absolute(&path)).unwrap_or(path)
