@@ -9,6 +9,7 @@ use crate::commands::{self, generate};
 use crate::failure::Result;
 use crate::line::Line;
 use crate::output::{Colour, Form, Output};
+use crate::station;
 use crate::values::DEFAULT_PKI;
 
 /// From a list of serial numbers to devices that connect to Cumulocity IoT over mutual TLS
@@ -128,6 +129,28 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) insecure_permissions: bool,
+    /// Who works here, for the audit log
+    #[arg(
+        long,
+        global = true,
+        env = "C8Y_PKI_OPERATOR",
+        hide_env_values = true,
+        value_name = "NAME",
+        value_parser = station::name,
+        help_heading = "Global options"
+    )]
+    pub(crate) operator: Option<String>,
+    /// What this station is called, for the audit log and for other stations; by default this computer's name
+    #[arg(
+        long,
+        global = true,
+        env = "C8Y_PKI_STATION",
+        hide_env_values = true,
+        value_name = "NAME",
+        value_parser = station::name,
+        help_heading = "Global options"
+    )]
+    pub(crate) station: Option<String>,
     /// The PKI directory
     #[arg(
         long,

@@ -247,6 +247,7 @@ fn option(setting: Setting) -> &'static str {
         Setting::OneTimePasswords => "--one-time-passwords",
         Setting::Replace => "--existing replace",
         Setting::FailOnExisting => "--existing fail",
+        Setting::Share => "--share",
         Setting::SecondCa => "--new-ca",
         Setting::RolloutTenant => "--tenant NAME",
         Setting::KeptKey => "--reuse-key, --key and --csr",

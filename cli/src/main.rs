@@ -33,6 +33,7 @@ mod secrets;
 mod selection;
 mod sheet;
 mod start;
+mod station;
 mod stop;
 mod tenant;
 mod values;

@@ -16,7 +16,7 @@ use crate::database;
 use crate::failure::{Failure, Result};
 use crate::line::{Line, with_present_names};
 use crate::output::{Colour, Form, Output};
-use crate::{clock, context, help, log, near};
+use crate::{clock, context, help, log, near, station};
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
@@ -47,6 +47,7 @@ pub(crate) fn run() -> ExitCode {
     let output = Output::new(*form.as_ref().unwrap_or(&Form::Table), cli.global.quiet);
     cli.global.origins = origins(&cli, &matches);
     clock::believe(cli.global.clock_is_right);
+    station::begin(cli.global.station.as_deref(), cli.global.operator.as_deref());
     #[cfg(feature = "postgres")]
     database::look_around();
     if cli.global.insecure_permissions {

@@ -22,6 +22,8 @@ pub mod hsm;
 pub mod labels;
 #[cfg(target_os = "linux")]
 pub mod moment;
+#[cfg(unix)]
+pub mod network;
 pub mod odd;
 pub mod openssl;
 #[cfg(unix)]

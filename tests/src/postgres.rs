@@ -131,6 +131,28 @@ impl Cluster {
         self.port
     }
 
+    /// Starts the server anew, reached at an address of this machine too, without TLS and passwords; its port, which
+    /// stays the same the next time.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn run_at(&mut self, host: &str) -> u16 {
+        self.kill();
+        if self.port == PORT {
+            self.port = free_port();
+        }
+        let rules = self.dir.path().join("rules");
+        let text = format!("local all all trust\nhost all all {host}/30 trust\n");
+        std::fs::write(&rules, text).expect("a file of the server");
+        self.run(&[
+            &format!("listen_addresses={host}"),
+            &format!("port={}", self.port),
+            &format!("hba_file={}", rules.display()),
+        ]);
+        self.port
+    }
+
     /// Whether psql reaches a database by a connection string, with a password and what is in the user's directory.
     ///
     /// # Panics
@@ -189,7 +211,8 @@ impl Cluster {
 
     /// The same for another user.
     pub fn address_as(&self, user: &str, database: &str) -> String {
-        format!("postgres:///{database}?host={}&user={user}", self.dir.path().display())
+        let port = if self.port == PORT { String::new() } else { format!("&port={}", self.port) };
+        format!("postgres:///{database}?host={}&user={user}{port}", self.dir.path().display())
     }
 
     /// What psql answers, in plain lines; none if it is refused.

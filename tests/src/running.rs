@@ -51,6 +51,26 @@ impl Running {
         Self::of(command, line)
     }
 
+    /// The same behind other words, which are a command that starts a command.
+    ///
+    /// # Panics
+    ///
+    /// As [`Running::start`].
+    pub fn start_behind(words: &[String], cli: &Cli, line: &str) -> Self {
+        let inner = cli.command(line);
+        let Some((program, first)) = words.split_first() else { return Self::of(inner, line) };
+        let mut command = Command::new(program);
+        command.args(first).arg(inner.get_program()).args(inner.get_args());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(inner.get_current_dir().expect("the directory of the test"));
+        Self::of(command, line)
+    }
+
     fn of(mut command: Command, line: &str) -> Self {
         // What it says fits into a pipe, so that nobody has to read before the end.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

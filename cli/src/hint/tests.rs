@@ -77,7 +77,7 @@ fn settings() -> Vec<Setting> {
     debug_assert_eq!(F::of("C"), F::Country);
     each!(Setting:
         PkiFolder, Output, DeviceFiles, DeviceId, DeviceType, DeviceName, OneTimePasswords, Replace,
-        FailOnExisting, SecondCa, RolloutTenant, KeptKey, Request, EncryptedKeys, ServerCertificate, ServerCas, Truststore,
+        FailOnExisting, Share, SecondCa, RolloutTenant, KeptKey, Request, EncryptedKeys, ServerCertificate, ServerCas, Truststore,
         KeyType, ExistingKey, Pkcs11Module,
         Subject = fields.into_iter().map(Setting::Subject),
         Shorten, RevokedAt, LongestChain, Leaf, TrustAnchor, OtherCa, Intermediates, Host, Tenant,

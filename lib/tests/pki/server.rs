@@ -17,10 +17,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use c8y_pki_core::client_id::DeviceId;
 use c8y_pki_core::crl::Reason;
 use c8y_pki_core::failure::{Failure as _, Fault};
 use c8y_pki_engine::pki::Pki;
-use c8y_pki_engine::registry::{Address, NewRecord, ROLES, Registry, RegistryError, Surroundings};
+use c8y_pki_engine::registry::{
+    Address, NewOrder, NewRecord, Ordered, ROLES, Registry, RegistryError, Surroundings,
+};
 
 use self::postgres::Cluster;
 use crate::folder::{Folder, now, password};
@@ -150,6 +153,12 @@ fn a_station_adds_and_ends_and_an_auditor_reads_and_neither_changes_what_is_ther
     assert_eq!(registry.next_crl_number("root", &[], 1, now()).unwrap(), 1);
     assert_eq!(registry.check().unwrap().findings, []);
 
+    // Each row of the log says who it was, whatever he says himself.
+    let users = "SELECT DISTINCT (detail::json ->> 'db_user') || ' ' || (action = 'issue')::text
+         FROM c8y_pki.audit ORDER BY 1";
+    let users = cluster.psql_as("owner", &database, users).expect("an answer");
+    assert_eq!(users, format!("owner true\n{station} false\n{station} true"));
+
     // And what it may not do; an auditor even less.
     let forbidden = [
         "UPDATE certificate_row SET der = ''",
@@ -185,6 +194,113 @@ fn a_station_adds_and_ends_and_an_auditor_reads_and_neither_changes_what_is_ther
     assert_eq!(registry.live_devices(None).unwrap().len(), 1);
     let error = registry.next_crl_number("root", &[], 1, now()).unwrap_err();
     assert!(matches!(error, RegistryError::NotAllowed { .. }), "{error}");
+}
+
+/// An order in a registry with roles, and a login for each of them.
+fn with_order(cluster: &Cluster, devices: usize) -> (Folder, String, [String; 2]) {
+    let database = cluster.database();
+    let (mut folder, _) = records(&cluster.address(&database), std::iter::empty());
+    let options = serde_json::json!({});
+    let (name, ca, list) = ("acme", "root", "list.csv");
+    let order = NewOrder { name, customer: None, ca, options: &options, list };
+    let device = |n| {
+        let id = DeviceId::parse(&format!("gw-{n}")).unwrap();
+        Ordered { id, line: None, details: std::collections::BTreeMap::new() }
+    };
+    let add = |add: &mut dyn FnMut(&Ordered) -> Result<(), RegistryError>| {
+        (0..devices).try_for_each(|n| add(&device(n)))
+    };
+    folder.pki.registry_mut().create_order(&order, add, now()).unwrap();
+    cluster.psql_as("owner", &database, ROLES).expect("roles");
+    let users = format!(
+        "CREATE ROLE station_{database} LOGIN IN ROLE c8y_pki_station;
+         CREATE ROLE auditor_{database} LOGIN IN ROLE c8y_pki_auditor"
+    );
+    cluster.psql_as("owner", &database, &users).expect("users");
+    let users = [format!("station_{database}"), format!("auditor_{database}")];
+    (folder, database, users)
+}
+
+#[test]
+fn a_range_of_a_list_is_a_runs_alone_until_its_time_is_over() {
+    let Some(cluster) = shared() else { return };
+    let (_folder, database, [station, auditor]) = with_order(cluster, 100);
+    let ask = |sql: &str| {
+        let sql = format!("SET search_path = c8y_pki; {sql}");
+        cluster.psql_as(&station, &database, &sql).expect("an answer")
+    };
+    ask("SELECT share_order(1)");
+    ask("SELECT share_order(1)");
+    let mut taken = std::collections::BTreeSet::new();
+    for n in 0..25 {
+        taken.insert(ask(&format!("SELECT * FROM take_range(1, 'run-{}', 'line')", n % 2)));
+    }
+    let whole: std::collections::BTreeSet<String> =
+        (0..25).map(|n| format!("{}|{}|1", n * 4, n * 4 + 4)).collect();
+    assert_eq!(taken, whole);
+    assert_eq!(ask("SELECT * FROM take_range(1, 'run-0', 'line')"), "||");
+
+    // Its time is over: another one takes it, and the former has it no more.
+    let end =
+        "UPDATE c8y_pki.order_range SET lease_until = now() - interval '1 second' WHERE first = 4";
+    cluster.psql_as("owner", &database, end).expect("a change");
+    assert_eq!(ask("SELECT hold_range(1, 4, 'run-1', 1, false)"), "t");
+    assert_eq!(ask("SELECT * FROM take_range(1, 'run-2', 'line')"), "||");
+    cluster.psql_as("owner", &database, end).expect("a change");
+    assert_eq!(ask("SELECT * FROM take_range(1, 'run-1', 'line')"), "4|8|2");
+    assert_eq!(ask("SELECT hold_range(1, 4, 'run-1', 1, true)"), "f");
+    assert_eq!(ask("SELECT hold_range(1, 4, 'run-1', 2, true)"), "t");
+
+    // What is done stays done, unless a device of it has no certificate when the next run begins.
+    ask("SELECT leave_ranges(1, 'run-1')");
+    assert_eq!(ask("SELECT count(*) FROM order_range WHERE run = 'run-1'"), "1");
+    ask("SELECT share_order(1)");
+    assert_eq!(ask("SELECT count(*) FROM order_range WHERE done"), "0");
+
+    let forbidden = ["UPDATE order_range SET done = true", "DELETE FROM order_range"];
+    let functions = [
+        "SELECT share_order(1)",
+        "SELECT take_range(1, 'x', 'x')",
+        "SELECT hold_range(1, 0, 'run-0', 1, true)",
+        "SELECT leave_ranges(1, 'run-0')",
+    ];
+    let of_station = forbidden.iter().map(|sql| (&station, sql));
+    let of_auditor = forbidden.iter().chain(&functions).map(|sql| (&auditor, sql));
+    for (user, sql) in of_station.chain(of_auditor) {
+        let sql = format!("SET search_path = c8y_pki; {sql}");
+        let refused = cluster.psql_as(user, &database, &sql).expect_err(&sql);
+        assert!(refused.contains("permission denied"), "{user}: {sql}: {refused}");
+    }
+    let seen = cluster.psql_as(&auditor, &database, "SELECT count(*) FROM c8y_pki.order_range");
+    assert_eq!(seen.expect("an answer"), "25");
+}
+
+/// A registry of version 7 gets what it lacks when its owner opens it, and those with roles may use that at once.
+#[test]
+fn the_owner_brings_a_registry_up_to_the_present_version_and_nobody_else() {
+    let Some(cluster) = shared() else { return };
+    let (_folder, database, [station, auditor]) = with_order(cluster, 4);
+    let former =
+        "SET search_path = c8y_pki; DROP TABLE order_range; DROP FUNCTION share_order, take_range,
+         hold_range, leave_ranges; UPDATE registry SET version = 7";
+    cluster.psql_as("owner", &database, former).expect("version 7");
+    let as_user = |user: &str| Registry::open_server(&of(&cluster.address_as(user, &database)));
+    for user in [&station, &auditor] {
+        let error = as_user(user).expect_err("it is not the owner's");
+        assert!(matches!(error, RegistryError::OwnerFirst { found: 7, known: 8, .. }), "{error}");
+        assert_eq!(error.fault(), Fault::Input);
+    }
+    let registry = as_user("owner").unwrap();
+    assert_eq!(registry.check().unwrap().findings, []);
+    let log = "SELECT detail FROM c8y_pki.audit WHERE action = 'migrate'";
+    let detail = cluster.psql_as("owner", &database, log).expect("an answer");
+    assert_eq!(detail, r#"{"from":7,"to":8,"db_user":"owner"}"#);
+    as_user(&station).unwrap();
+    let take =
+        "SET search_path = c8y_pki; SELECT share_order(1); SELECT * FROM take_range(1, 'r', 's')";
+    assert!(cluster.psql_as(&station, &database, take).expect("an answer").ends_with("0|1|1"));
+    as_user(&auditor).unwrap();
+    assert!(cluster.psql_as(&auditor, &database, take).is_err());
 }
 
 /// What a relay does with the first message that it is to lose.

@@ -40,6 +40,8 @@ mod rollback;
 mod rollout;
 mod safety;
 mod servers;
+#[cfg(unix)]
+mod sharing;
 mod sheets;
 mod store;
 mod terminal;

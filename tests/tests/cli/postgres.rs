@@ -411,7 +411,42 @@ fn a_station_and_an_auditor_do_what_their_roles_say() {
     assert_eq!(psql(&name, count), "2");
 
     work_as("station");
-    cli.ok(&issue("gw-3"));
+    cli.ok(&format!("{} --operator Ada --station line-7", issue("gw-3")));
+    let who =
+        "SELECT detail::json ->> 'operator', detail::json ->> 'station', detail::json ->> 'db_user'
+         FROM c8y_pki.audit ORDER BY sequence DESC LIMIT 1";
+    assert_eq!(psql(&name, who), format!("Ada|line-7|station_{name}"));
+    assert_eq!(cli.run("registry check --json").expect(0).json()["good"], true);
+}
+
+/// In a file too: the person and the station that are given by variables, else this computer.
+#[test]
+fn the_audit_log_says_who_has_done_what() {
+    let cli = Cli::with_cas();
+    let issue = |id: &str| format!("device issue {id} --ca line --out out {CA_PW_FILE}");
+    let last = || {
+        let rows = cli.ok("registry export --what audit --format jsonl");
+        let last = rows.lines().last().expect("a row");
+        serde_json::from_str::<serde_json::Value>(last).expect("JSON")["detail"].clone()
+    };
+    let variables = [("C8Y_PKI_OPERATOR", "Grace Hopper"), ("C8Y_PKI_STATION", "line-8")];
+    cli.run_with(&issue("gw-1"), &variables, b"").expect(0);
+    let detail = last();
+    assert_eq!(
+        (&detail["operator"], &detail["station"]),
+        (&"Grace Hopper".into(), &"line-8".into())
+    );
+    cli.ok(&issue("gw-2"));
+    let detail = last();
+    let computer = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    assert!(detail["operator"].is_null(), "{detail}");
+    if let Ok(computer) = computer {
+        assert_eq!(detail["station"], computer.trim());
+    }
+    assert!(
+        cli.fails(2, &format!("{} --operator ''", issue("gw-3"))).contains("visible characters")
+    );
+    assert_eq!(cli.run("registry check --json").expect(0).json()["good"], true);
 }
 
 #[test]

@@ -40,6 +40,7 @@ by its id keeps what its list or its order said of it (type, name, group, ICCID,
 Examples:
   c8y-pki device issue gw-0001 --ca line-7 --out out
   c8y-pki device issue --order acme-11 --out out
+  c8y-pki device issue --order acme-11 --share --station line-7 --out out
   c8y-pki device issue gw-0003 --existing replace --out out
   c8y-pki device issue --from devices.csv --ca line-7 --out out --bundle pem,p12 \\
       --ca-password-file ca.pw --store-password-file store.pw
@@ -60,6 +61,11 @@ pub(crate) struct IssueArgs {
     /// All devices of an order, as it says how they are made
     #[arg(long, value_name = "NAME", conflicts_with_all = ["ids", "from"])]
     order: Option<String>,
+    /// Make a part of the order, while other stations make other parts: start this command on each station. It takes the
+    /// next part of the list, as long as there is one, and ends when the whole order is done. For a registry in a
+    /// PostgreSQL database
+    #[arg(long, requires = "order", conflicts_with_all = ["ids", "from", "key_pool"])]
+    share: bool,
     /// The issuing CA; by default that of the order
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
@@ -102,7 +108,31 @@ impl IssueArgs {
         }
         let files = (kinds, output.out.as_path());
         let reads_stdin = self.from.as_deref() != Some(Path::new("-"));
-        HandOver::prepare(text, files, devices, (pki, dir), reads_stdin, out)
+        HandOver::prepare(text, files, devices, (pki, dir), (self.share, reads_stdin), out)
+    }
+
+    /// The order that this run makes a part of.
+    fn shared(
+        &self,
+        pki: &Pki,
+        (output, existing): (&OutputArgs, Existing),
+        order: Option<&OrderRecord>,
+    ) -> Result<Option<OrderRecord>> {
+        let Some(order) = order.filter(|_| self.share) else { return Ok(None) };
+        if output.into != Form::Folders {
+            return Err(Failure::usage(
+                "--share makes directories of devices, but --into tar makes an archive",
+                "leave --into out",
+            ));
+        }
+        if existing != Existing::Skip {
+            return Err(Failure::usage(
+                "--share leaves devices alone that have a certificate already, but --existing asks for something else",
+                "leave --existing out",
+            ));
+        }
+        pki.registry().check_shared()?;
+        Ok(Some(order.clone()))
     }
 }
 
@@ -122,6 +152,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let profile = output.profile()?;
     let subject = ordered.subject(&args.subject, &profile)?;
     let ca = pki.ca(&ca)?;
+    let shared = args.shared(&pki, (&output, existing), wanted.order.as_ref())?;
     output.refuse_faults(&wanted.devices, out)?;
     ordered.tell(out);
     let kinds = match existing {
@@ -135,7 +166,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
         .map(|text| args.hand_over(text, (&output, kinds.all()), &wanted.devices, (&pki, dir), out))
         .transpose()?;
     let (keys, devices) = (KeyPolicy::default(), wanted.devices);
-    let run = Run { ca, profile, subject, existing, keys, kinds, devices };
+    let run = Run { ca, profile, subject, existing, keys, kinds, devices, shared };
     let each_chunk = |ids: &[DeviceId]| hand_over.iter().for_each(|tool| tool.chunk(ids));
     let issued = issue(pki, run, &output, &each_chunk, now, out);
     match hand_over {

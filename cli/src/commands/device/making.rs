@@ -10,12 +10,13 @@ use c8y_pki_core::profile::Profile;
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::files::{self, Access};
 use c8y_pki_engine::list::{BadRow, DeviceKey, Devices, failed_csv};
+use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::{Ca, Pki};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::provision::{
-    self, Context, Existing, Job, Out, ProvisionError, Stream, Summary,
+    self, Context, Existing, Job, Out, ProvisionError, Share, Stream, Summary,
 };
-use c8y_pki_engine::registry::Step;
+use c8y_pki_engine::registry::{OpenShare, OrderRecord, Step};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -29,6 +30,7 @@ use crate::output::{Output, is_stdout};
 use crate::progress::Line;
 use crate::render::{count, date};
 use crate::secrets::{known, unlock};
+use crate::station;
 use crate::stop;
 use crate::values;
 
@@ -43,6 +45,8 @@ pub(super) struct Run {
     pub(super) keys: KeyPolicy,
     pub(super) kinds: Kinds,
     pub(super) devices: Devices,
+    /// The order, if other stations make it too.
+    pub(super) shared: Option<OrderRecord>,
 }
 
 impl OutputArgs {
@@ -224,14 +228,23 @@ pub(super) fn issue(
     let kept = || kept_keys(&pki, &run.devices);
     let set = new.or_else(|| ml_dsa::of_subject(run.ca.certificate()));
     ml_dsa::warn(set.map_or_else(kept, |set| Ok(Some(set)))?, out);
-    tell_of_others(&pki, &run.devices, out)?;
+    if run.shared.is_none() {
+        tell_of_others(&pki, &run.devices, out)?;
+    }
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let told = |progress| line.set(progress);
     // What a tool says stands on lines of its own.
     let issued = |ids: &[DeviceId]| line.aside(|| each_chunk(ids));
     let context = Context { now, stop: &stop, progress: &told, issued: &issued };
-    let summary = provision::run(&mut pki, &job, run.devices, &context);
+    let summary = match &run.shared {
+        None => provision::run(&mut pki, &job, run.devices, &context),
+        Some(order) => {
+            let waits = |others: &[OpenShare]| line.aside(|| tell_of_stations(others, out));
+            let share = Share { order, station: station::own(), waits: &waits };
+            provision::run_shared(&mut pki, &job, share, run.devices, &context)
+        }
+    };
     line.finish();
     if let Err(ProvisionError::Faults { faults, .. }) = &summary {
         note_failed(&pki, &faults.first, now)?;
@@ -241,7 +254,12 @@ pub(super) fn issue(
         note_failed(&pki, &summary.failures, now)?;
     }
     let done = Done { secrets: job.secrets, plain_keys };
-    report(args, &summary?, done, out)
+    let outcome = report(args, &summary?, done, out)?;
+    if let Some(order) = &run.shared {
+        // It may have been taken back meanwhile: then nothing is left to make.
+        orders::check_open(&orders::named(pki.registry(), &order.name)?)?;
+    }
+    Ok(outcome)
 }
 
 /// The first ML-DSA key among those that devices keep: of a request, or in a file, which belongs to the certificate
@@ -275,6 +293,20 @@ fn tell_of_others(pki: &Pki, devices: &Devices, out: Output) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Says which stations have what is left of a shared list.
+fn tell_of_stations(others: &[OpenShare], out: Output) {
+    let of = |share: &OpenShare| format!("{} at {}", devices(share.devices), share.station);
+    out.note(&format!(
+        "nothing is left for this station. Other stations have: {}. This run waits until that is done, or makes what a \
+         station leaves that has stopped",
+        others.iter().map(of).collect::<Vec<_>>().join(", ")
+    ));
+}
+
+fn devices(number: u64) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), "device")
 }
 
 /// Keeps with their orders which devices could not be issued.
@@ -385,6 +417,11 @@ fn text(issued: &Issued<'_>) -> String {
         for (place, devices) in &s.elsewhere {
             text.push_str(&format!("  the files of {devices} of them were written to {place}\n"));
         }
+    }
+    if s.made_by_others > 0 {
+        let were = if s.made_by_others == 1 { "was" } else { "were" };
+        let devices = count(s.made_by_others, "device");
+        text.push_str(&format!("{devices} {were} made by other stations\n"));
     }
     if s.recovered > 0 {
         text.push_str(&format!("{} recovered from a run that was stopped\n", s.recovered));

@@ -107,7 +107,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let ca = pki.ca(&ca)?;
     let subject = Name::builder();
     let existing = Existing::Replace { revoke: args.revoke };
-    let run = Run { ca, profile, subject, existing, keys, kinds, devices };
+    let run = Run { ca, profile, subject, existing, keys, kinds, devices, shared: None };
     issue(pki, run, &output, &|_| {}, now, out)
 }
 

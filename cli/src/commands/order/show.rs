@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use c8y_pki_engine::orders::{self, OrderOptions};
-use c8y_pki_engine::registry::{OrderRecord, OrderState, OrderedDevice, Registry, RegistryError};
+use c8y_pki_engine::registry::{
+    OpenShare, OrderRecord, OrderState, OrderedDevice, Registry, RegistryError,
+};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -72,6 +74,8 @@ struct Shown {
     state: &'static str,
     issuers: Vec<Issuer>,
     runs: Vec<Run>,
+    /// What stations have taken with `device issue --share` and not done yet.
+    shares: Vec<OpenShare>,
     missing: Vec<Missing>,
 }
 
@@ -169,7 +173,8 @@ fn look(registry: &Registry, order: &OrderRecord) -> Result<Shown> {
     let runs = runs.into_iter().map(|(batch, certificates)| Run { batch, certificates }).collect();
     let view = View::of(order, OrderOptions::of(order)?, progress);
     let issuers = issuers.into_iter().map(|(ca, devices)| Issuer { ca, devices }).collect();
-    Ok(Shown { state: view.state(), view, issuers, runs, missing })
+    let shares = registry.open_shares(order)?;
+    Ok(Shown { state: view.state(), view, issuers, runs, shares, missing })
 }
 
 fn show_devices(registry: &Registry, order: &OrderRecord, out: Output) -> Result<()> {
@@ -224,6 +229,14 @@ fn text(shown: &Shown) -> String {
         |number: u64| count(usize::try_from(number).unwrap_or(usize::MAX), "certificate");
     for run in &shown.runs {
         lines.push(format!("  run          {}: {}", run.batch, certificates(run.certificates)));
+    }
+    for share in &shown.shares {
+        let devices = count(usize::try_from(share.devices).unwrap_or(usize::MAX), "device");
+        let lapsed = match share.lapsed {
+            true => ", but does not answer: another station may make them",
+            false => "",
+        };
+        lines.push(format!("  in work      {} has {devices}{lapsed}", share.station));
     }
     for missing in shown.missing.iter().take(MOST_NAMED) {
         let line = missing.line.map_or_else(String::new, |line| format!(" (line {line})"));

@@ -77,7 +77,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     subject: SubjectArgs,
     /// Validity in days, in place of the profile's; shortened to the end of the CA
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = values::validity_days())]
     days: Option<u32>,
     /// File with the password of the CA's key, or the PIN of its token
     /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]

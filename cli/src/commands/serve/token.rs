@@ -11,6 +11,7 @@ use crate::clock;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{day, table};
+use crate::values;
 
 /// What belongs to the service and does not start it.
 #[derive(Debug, Subcommand)]
@@ -62,7 +63,7 @@ pub(crate) struct AddArgs {
     #[arg(long = "order", value_name = "NAME")]
     orders: Vec<String>,
     /// How many days it is good for; by default until it is removed
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = values::validity_days())]
     days: Option<u32>,
 }
 

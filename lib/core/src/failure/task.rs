@@ -256,6 +256,8 @@ pub enum Setting {
     Replace,
     /// What a live certificate means: it is an error.
     FailOnExisting,
+    /// A list is shared out to several stations.
+    Share,
     /// A second CA of a subject that another CA has.
     SecondCa,
     /// Which of the tenants of a rollout's file is meant.

@@ -13,9 +13,6 @@ use crate::registry::{NewOrder, OrderRecord, Ordered, Registry, RegistryError, S
 /// Most characters of an order's name: it is part of file names.
 const MAX_NAME: usize = 64;
 
-/// How many orders are named where one is not known.
-const MOST_KNOWN: usize = 3;
-
 /// Most characters of a customer's name.
 const MAX_CUSTOMER: usize = 200;
 
@@ -77,14 +74,7 @@ pub fn create(
 ///
 /// Errors: [`RegistryError::UnknownOrder`].
 pub fn named(registry: &Registry, name: &str) -> Result<OrderRecord> {
-    if let Some(order) = registry.order(name)? {
-        return Ok(order);
-    }
-    let mut known: Vec<String> = registry.orders()?.into_iter().map(|order| order.name).collect();
-    let wanted = name.to_lowercase();
-    known.sort_by_cached_key(|known| strsim::damerau_levenshtein(&known.to_lowercase(), &wanted));
-    known.truncate(MOST_KNOWN);
-    Err(RegistryError::UnknownOrder { name: name.to_owned(), known }.into())
+    Ok(registry.order_named(name)?)
 }
 
 /// Refuses a list with rows that cannot be used, all of them at once.

@@ -19,7 +19,8 @@ use crate::failure::Underlying;
 use crate::issue::IssueError;
 use crate::profile::{Kind, Profile};
 use crate::registry::{
-    Holder, NewRecord, Newcomers, Record, Registry, RegistryError, Replaced, Status, batch_name,
+    Holder, NewRecord, Newcomers, Record, Registry, RegistryError, Replaced, Status, With,
+    batch_name,
 };
 
 type Result<T> = std::result::Result<T, RequestError>;
@@ -185,7 +186,13 @@ impl Pki {
         (batch, now, by): (&str, OffsetDateTime, Option<&str>),
     ) -> std::result::Result<(), RegistryError> {
         self.with_certified(|registry, certified| {
-            registry.record_with(batch, now, &[record], &[], Some(certified), by)
+            registry.record_with(
+                batch,
+                now,
+                &[record],
+                With { by, ..With::default() },
+                Some(certified),
+            )
         })
     }
 

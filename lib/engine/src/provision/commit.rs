@@ -8,7 +8,7 @@ use super::made::Made;
 use crate::files::growing::Growing;
 use crate::files::{self, Mark};
 use crate::pki::Drawing;
-use crate::registry::{NewRecord, Newcomers, Registry, RegistryError};
+use crate::registry::{Hold, NewRecord, Newcomers, Registry, RegistryError, With};
 use crate::secret::SecretBytes;
 
 /// The first line of the file with the devices' passwords ([`Job::secrets`](super::Job::secrets)).
@@ -16,7 +16,7 @@ pub const SECRETS_HEADER: &str = "id,serial,store_password\n";
 
 /// Records chunks and lets them count.
 pub(super) struct Committer<'a> {
-    pub(super) registry: &'a mut Registry,
+    pub(super) registry: &'a Registry,
     pub(super) writer: &'a dyn Writer,
     /// Whether what was written can be taken back.
     pub(super) can_undo: bool,
@@ -31,8 +31,14 @@ pub(super) struct Committer<'a> {
 
 impl Committer<'_> {
     /// Commits a chunk, all of which the writer has taken; returns what of it was issued. Devices that another
-    /// process has issued or replaced in the meantime are left out.
-    pub(super) fn commit(&mut self, chunk: usize, mut made: Vec<Made>) -> Result<Vec<Made>> {
+    /// process has issued or replaced in the meantime are left out; and all of them, if they are of a `range` of a shared
+    /// list that another run has taken over.
+    pub(super) fn commit(
+        &mut self,
+        chunk: usize,
+        mut made: Vec<Made>,
+        range: Option<&(Hold, bool)>,
+    ) -> Result<Vec<Made>> {
         if !self.can_undo {
             // So it is asked before.
             made = self.still_due(made)?;
@@ -46,7 +52,9 @@ impl Committer<'_> {
             let records: Vec<&NewRecord> = made.iter().map(|made| &made.record).collect();
             let marks: Vec<Mark> = archive.iter().chain(&passwords).cloned().collect();
             let (now, newcomers) = (self.context.now, Some(&mut self.newcomers));
-            match self.registry.record_with(self.batch, now, &records, &marks, newcomers, None) {
+            let range = range.map(|(hold, done)| (hold, *done));
+            let with = With { marks: &marks, range, by: None };
+            match self.registry.record_with(self.batch, now, &records, with, newcomers) {
                 Ok(()) => {
                     archive.iter().for_each(|mark| self.writer.confirm(mark));
                     self.ledger
@@ -62,6 +70,10 @@ impl Committer<'_> {
                     if made.len() == before {
                         return Err(RegistryError::Conflict.into());
                     }
+                }
+                Err(RegistryError::RangeLost) => {
+                    made = Vec::new();
+                    break;
                 }
                 Err(e) => return Err(e.into()),
             }

@@ -110,6 +110,9 @@ pub struct Summary {
     #[doc(hidden)]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub elsewhere: BTreeMap<String, usize>,
+    /// Devices of a shared list that other stations have made since this run began.
+    #[doc(hidden)]
+    pub made_by_others: usize,
     /// What is to be said of the ids of devices that were issued before, where no new device may have them.
     #[doc(hidden)]
     pub old_ids: Remarks,

@@ -11,6 +11,7 @@
 //! | `error` | why a run could not start or had to stop |
 //! | `plan` | what becomes of each device, before the first key is made |
 //! | `claim` | which run makes which devices, where several have some in common |
+//! | `share` | the share of a run in an order that several stations make |
 //! | `owners` | whose key it is already |
 //! | `certify` | one device signed under the job's profile and policy, without files |
 //! | `key` | a device's key: made, drawn from the pool, read |
@@ -38,6 +39,7 @@ pub mod refresh;
 pub mod renew;
 pub mod request;
 mod run;
+mod share;
 mod work;
 
 pub use claim::{AtWork, at_work};
@@ -48,4 +50,5 @@ pub(crate) use destination::{REPLACED, STAGING};
 pub use error::ProvisionError;
 pub use job::{Existing, Job, Summary};
 pub(crate) use plan::not_issued;
-pub use run::{run, settle};
+pub use run::{run, run_shared, settle};
+pub use share::Share;

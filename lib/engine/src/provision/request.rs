@@ -140,7 +140,7 @@ pub fn sign(
             claim::tidy(pki, job.out)?;
             Summary::default()
         }
-        false => run_since(pki, job, &list.into(), newcomers, context)?,
+        false => run_since(pki, job, &list.into(), (newcomers, None), context)?,
     };
     for verdict in verdicts.iter_mut().filter(|v| v.action == Action::Left) {
         settle(pki, at, &summary, verdict)?;

@@ -13,7 +13,8 @@ use super::destination::{self, Destination, Opening, Out, finish, grow};
 use super::error::{ProvisionError, Result};
 use super::job::{Job, Summary};
 use super::make::Maker;
-use super::plan::{Plan, Planner};
+use super::plan::{Due, Plan, Planner};
+use super::share::{Share, Shared};
 use super::work::Work;
 use crate::client_id::DeviceId;
 use crate::files;
@@ -38,15 +39,30 @@ pub fn run(
     context: &Context<'_>,
 ) -> Result<Summary> {
     let newcomers = pki.registry().newcomers()?;
-    run_since(pki, job, &devices.into(), newcomers, context)
+    run_since(pki, job, &devices.into(), (newcomers, None), context)
 }
 
-/// The same for devices whose keys were looked up before, when the `newcomers` began.
+/// The same for an order that other stations make too: this run takes range after range of its list, until all of them
+/// are done, by whichever station. `devices` are the whole list. It goes into directories, and nothing is replaced.
+///
+/// Errors: [`RegistryError::NotShared`](crate::registry::RegistryError::NotShared) if the registry is a file.
+pub fn run_shared(
+    pki: &mut Pki,
+    job: &Job<'_>,
+    share: Share<'_>,
+    devices: impl Into<Devices>,
+    context: &Context<'_>,
+) -> Result<Summary> {
+    let newcomers = pki.registry().newcomers()?;
+    run_since(pki, job, &devices.into(), (newcomers, Some(share)), context)
+}
+
+/// The same for devices whose keys were looked up before, when the `newcomers` began; with others, if it is shared.
 pub(super) fn run_since(
     pki: &mut Pki,
     job: &Job<'_>,
     devices: &Devices,
-    newcomers: Newcomers,
+    (newcomers, share): (Newcomers, Option<Share<'_>>),
     context: &Context<'_>,
 ) -> Result<Summary> {
     let start = Instant::now();
@@ -63,7 +79,11 @@ pub(super) fn run_since(
     let since = marker.as_deref().map(|path| replacing_since(path, context.now)).transpose()?;
     let since = since.flatten();
     let planner = Planner { registry: pki.registry(), job, at, since, begun };
-    let plan = plan_alone(pki, &planner, devices, &mut recovered, context);
+    let plan = match share {
+        None => plan_alone(pki, &planner, devices, &mut recovered, context),
+        // Who makes which device is decided range by range.
+        Some(_) => planner.plan(devices).map(|plan| Some((plan, None))),
+    };
     let mut summary = Summary::default();
     let handing_over = Mutex::new(Duration::ZERO);
     let hand_over = |ids: &[DeviceId]| {
@@ -79,7 +99,7 @@ pub(super) fn run_since(
         summary = plan.summary.clone();
         maker.make_ready(pki.registry(), devices, &plan)?;
         let context = Context { issued: &hand_over, ..*context };
-        let run = Run { job, at, devices, plan: &plan, context };
+        let run = Run { job, at, devices, plan: &plan, share, context };
         run.draw_and_issue(pki, &mut maker, newcomers, &mut summary)
     });
     let has_begun = since.is_some() || summary.issued > 0;
@@ -174,6 +194,7 @@ struct Run<'a> {
     at: &'a dyn Destination,
     devices: &'a Devices,
     plan: &'a Plan,
+    share: Option<Share<'a>>,
     context: Context<'a>,
 }
 
@@ -231,8 +252,10 @@ impl Run<'_> {
             // There is nothing to do.
             return ledger.map_or(Ok(()), |file| finish(file, &[], registry));
         };
+        let shared = |share| Shared::begin(share, registry, batch);
+        let shared = self.share.map(shared).transpose();
         let mut committer = Committer {
-            registry: &mut *registry,
+            registry,
             writer: &*writer,
             can_undo: self.at.can_undo(),
             ledger,
@@ -242,8 +265,18 @@ impl Run<'_> {
             context,
         };
         let sizes = self.at.sizes();
-        let work = Work { maker, devices: self.devices, plan: self.plan, sizes, context };
-        let done = work.run(&mut committer, summary);
+        let done = shared.and_then(|shared| {
+            let shared = shared.as_ref();
+            let (devices, plan) = (self.devices, self.plan);
+            let work = Work { maker, devices, plan, sizes, context, shared };
+            work.run(&mut committer, summary)?;
+            if let Some(shared) = shared {
+                let left = shared.leave()?;
+                let left = left.iter().filter(|at| plan.due.get(**at) == Some(&Due::New)).count();
+                summary.made_by_others = todo.saturating_sub(summary.issued + left);
+            }
+            Ok(())
+        });
         let ledger = committer.ledger;
         if done.is_err() || summary.stopped {
             let left = writer.leave(done.is_err(), registry);

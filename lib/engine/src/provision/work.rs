@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::vec;
 
 use super::commit::Committer;
 use super::context::{Context, Progress};
@@ -18,8 +19,10 @@ use super::job::Summary;
 use super::made::Made;
 use super::make::{Maker, Task};
 use super::plan::{Due, Plan};
+use super::share::Shared;
 use crate::client_id::DeviceId;
 use crate::list::{Devices, Reader};
+use crate::registry::{Hold, Replaced, Taken};
 
 /// How long devices are handed out to one chunk.
 const CHUNK_TIME: Duration = Duration::from_secs(1);
@@ -27,6 +30,9 @@ const CHUNK_TIME: Duration = Duration::from_secs(1);
 /// How long a worker is busy with what it takes at a time: it looks up only then, and at the end of a list the others
 /// wait for it.
 const GROUP_TIME: Duration = Duration::from_millis(50);
+
+/// How often a worker looks whether other stations have left something.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Decides how devices are shared out: into groups, which a worker takes at a time, and chunks, which are committed
 /// together.
@@ -95,12 +101,22 @@ impl Shares {
 
 /// Hands out the devices that are due, in the order of the list.
 struct Feed<'a> {
-    due: std::iter::Enumerate<std::slice::Iter<'a, Due>>,
+    plan: &'a Plan,
     reader: Reader<'a>,
-    /// How many have been handed out, and how many there are.
+    /// How many have been handed out.
     next: usize,
-    total: usize,
     shares: Shares,
+    /// Whether all of them were.
+    is_over: bool,
+    source: Source<'a>,
+}
+
+/// Which devices a run makes.
+enum Source<'a> {
+    /// All that are due.
+    List(std::ops::Range<usize>),
+    /// Those of one range after the other.
+    Shared(&'a Shared<'a>, Option<Hold>, vec::IntoIter<usize>),
 }
 
 /// What a worker takes at a time.
@@ -114,27 +130,75 @@ struct Group {
     closes: bool,
 }
 
+/// What there is for a worker.
+enum Next {
+    Group(Group),
+    /// Nothing now: other stations have the rest.
+    Later,
+    End,
+}
+
 impl Feed<'_> {
-    /// The next devices that a worker takes; none at the end. All of them are of one chunk.
-    fn group(&mut self) -> Result<Option<Group>> {
+    /// Sees to it that there are devices to hand out, and says what there is otherwise.
+    fn fill(&mut self) -> Result<Option<Next>> {
+        let Source::Shared(shared, range, positions) = &mut self.source else {
+            let all = self.next == self.plan.total();
+            return Ok(all.then_some(Next::End));
+        };
+        while positions.len() == 0 {
+            match shared.take()? {
+                Taken::Range(hold, mut open) => {
+                    open.retain(|position| self.plan.due.get(*position) == Some(&Due::New));
+                    if open.is_empty() {
+                        shared.pass(&hold)?;
+                    }
+                    (*range, *positions) = (Some(hold), open.into_iter());
+                }
+                Taken::Later => return Ok(Some(Next::Later)),
+                Taken::Nothing => return Ok(Some(Next::End)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The position of the next device, and what it replaces.
+    fn position(&mut self) -> Option<(usize, Option<Replaced>)> {
+        match &mut self.source {
+            Source::Shared(_, _, positions) => positions.next().map(|position| (position, None)),
+            Source::List(positions) => {
+                positions.find_map(|position| match self.plan.due[position] {
+                    Due::Not => None,
+                    Due::New => Some((position, None)),
+                    Due::InPlaceOf(replaced) => Some((position, Some(replaced))),
+                })
+            }
+        }
+    }
+
+    /// The next devices that a worker takes. All of them are of one chunk, and of one range if the list is shared.
+    fn group(&mut self) -> Result<Next> {
+        if let Some(nothing) = self.fill()? {
+            self.is_over = matches!(nothing, Next::End);
+            return Ok(nothing);
+        }
         let (most, closes) = self.shares.offer(Instant::now());
         let (chunk, is_first) = (self.shares.chunk, self.shares.filled == 0);
         let mut tasks = Vec::with_capacity(most);
-        for (position, due) in self.due.by_ref() {
-            let replaces = match due {
-                Due::Not => continue,
-                Due::New => None,
-                Due::InPlaceOf(replaced) => Some(*replaced),
-            };
+        while tasks.len() < most {
+            let Some((position, replaces)) = self.position() else { break };
             let device = self.reader.read(position)?;
             tasks.push(Task { number: self.next, device, replaces });
             self.next += 1;
-            if tasks.len() == most {
-                break;
-            }
         }
-        self.shares.take(tasks.len(), self.next == self.total);
-        Ok((!tasks.is_empty()).then_some(Group { tasks, chunk, is_first, closes }))
+        let is_last = match &self.source {
+            Source::List(_) => self.next == self.plan.total(),
+            Source::Shared(_, _, positions) => positions.len() == 0,
+        };
+        self.shares.take(tasks.len(), is_last);
+        if let Source::Shared(shared, Some(hold), _) = &self.source {
+            shared.assign(chunk, hold, is_last);
+        }
+        Ok(Next::Group(Group { tasks, chunk, is_first, closes }))
     }
 }
 
@@ -149,17 +213,24 @@ pub(super) struct Work<'a> {
     /// The largest chunks and groups.
     pub(super) sizes: Sizes,
     pub(super) context: Context<'a>,
+    /// The share of the run, if others make a part of the list.
+    pub(super) shared: Option<&'a Shared<'a>>,
 }
 
 impl Work<'_> {
     /// Makes and commits all devices that are due.
     pub(super) fn run(&self, committer: &mut Committer<'_>, summary: &mut Summary) -> Result {
+        let source = match self.shared {
+            None => Source::List(0..self.plan.due.len()),
+            Some(shared) => Source::Shared(shared, None, Vec::new().into_iter()),
+        };
         let feed = Mutex::new(Feed {
-            due: self.plan.due.iter().enumerate(),
+            plan: self.plan,
             reader: self.devices.reader()?,
             next: 0,
-            total: self.plan.total(),
             shares: Shares::new(self.sizes, Instant::now()),
+            is_over: false,
+            source,
         });
         let (halt, writer) = (AtomicBool::new(false), committer.writer);
         // Bounded, so that workers cannot run far ahead of a slow disk.
@@ -173,13 +244,21 @@ impl Work<'_> {
                 });
             }
             drop(sender);
+            if let Some(shared) = self.shared {
+                scope.spawn(|| shared.hold_until(&halt));
+            }
             let result = self.collect(&feed, &receiver, committer, summary);
             halt.store(true, Ordering::Relaxed);
             // Unblocks workers that wait to send.
             drop(receiver);
             result
         })
-        .map(|committed| summary.stopped = committed < self.plan.total())
+        .map(|committed| {
+            summary.stopped = match self.shared {
+                None => committed < self.plan.total(),
+                Some(_) => !lock(&feed).is_over,
+            };
+        })
     }
 
     /// Takes a group, makes it and sends it; false at the end of the list, and when nobody receives any more.
@@ -190,8 +269,13 @@ impl Work<'_> {
         sender: &mpsc::SyncSender<Message>,
     ) -> bool {
         let group = match self.take_group(feed, writer) {
-            Ok(Some(group)) => group,
-            Ok(None) => return false,
+            Ok(Next::Group(group)) => group,
+            Ok(Next::End) => return false,
+            Ok(Next::Later) => {
+                let told = self.shared.map_or(Ok(()), Shared::wait);
+                thread::sleep(LOOK);
+                return told.map_or_else(|e| sender.send(Err(e)).is_ok(), |()| true);
+            }
             Err(e) => return sender.send(Err(e)).is_ok(),
         };
         if group.closes && sender.send(Ok((group.chunk - 1, Vec::new()))).is_err() {
@@ -205,14 +289,16 @@ impl Work<'_> {
         sender.send(made.map(|made| (chunk, made))).is_ok()
     }
 
-    fn take_group(&self, feed: &Mutex<Feed<'_>>, writer: &dyn Writer) -> Result<Option<Group>> {
+    fn take_group(&self, feed: &Mutex<Feed<'_>>, writer: &dyn Writer) -> Result<Next> {
         let mut feed = lock(feed);
-        let group = feed.group()?;
-        if let Some(group) = group.as_ref().filter(|group| group.is_first) {
+        let next = feed.group()?;
+        if let Next::Group(group) = &next
+            && group.is_first
+        {
             // Before another worker can take devices of this chunk.
             writer.begin(group.chunk)?;
         }
-        Ok(group)
+        Ok(next)
     }
 
     /// Commits chunks in their order, each when all of it has arrived. Returns how many devices were in them.
@@ -267,7 +353,8 @@ impl Work<'_> {
     }
 
     fn tell(&self, summary: &Summary, made: usize) {
-        let (done, total) = (summary.issued, self.plan.total());
+        let most = self.shared.map_or(usize::MAX, Shared::most);
+        let (done, total) = (summary.issued, self.plan.total().min(most));
         (self.context.progress)(Progress { done, made, total });
     }
 
@@ -281,10 +368,20 @@ impl Work<'_> {
         // The registry keeps the order of the list, whichever worker was first.
         made.sort_by_key(|made| made.number);
         let wanted = made.len();
-        let issued = committer.commit(chunk, made)?;
+        let range = self.shared.and_then(|shared| shared.of_chunk(chunk));
+        let issued = committer.commit(chunk, made, range.as_ref())?;
+        if let (Some(shared), Some((hold, done))) = (self.shared, &range)
+            && (*done || issued.is_empty())
+        {
+            shared.release(hold);
+        }
         summary.issued += issued.len();
         summary.replaced += issued.iter().filter(|made| made.record.replaces.is_some()).count();
-        summary.skipped += wanted - issued.len();
+        match self.shared {
+            None => summary.skipped += wanted - issued.len(),
+            // What others have made is counted at the end.
+            Some(shared) => shared.add(issued.len()),
+        }
         let ids: Vec<DeviceId> = issued.into_iter().map(|made| made.id).collect();
         if !ids.is_empty() {
             (self.context.issued)(&ids);

@@ -157,6 +157,28 @@ pub enum RegistryError {
         /// Ours.
         known: i64,
     },
+    /// Of a former version, in a database of which the user is not the owner.
+    #[error(
+        "the registry {path} has schema version {found}, and only its owner can bring it up to {known}"
+    )]
+    OwnerFirst {
+        /// Its address.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Several stations are to share a list, but the registry is a file.
+    #[error(
+        "the registry {0} is a file on one computer: a list is shared out only by a registry in a PostgreSQL database"
+    )]
+    NotShared(String),
+    /// The run was too slow: another one makes these devices now.
+    #[error(
+        "another station has taken over a part of the list, because this one did not answer for too long"
+    )]
+    RangeLost,
     /// The server of the database does not answer, or the connection to it was lost.
     #[error("the registry {path} cannot be reached: {reason}")]
     Unreachable {
@@ -223,6 +245,7 @@ impl Failure for RegistryError {
             | Self::Exchanged(_)
             | Self::Unreachable { .. }
             | Self::NotDone { .. }
+            | Self::RangeLost
             | Self::NoSpace(_)
             | Self::NoSpaceThere(_)
             | Self::ReadOnly(_)
@@ -242,6 +265,8 @@ impl Failure for RegistryError {
             | Self::NotEmpty(_)
             | Self::Moved { .. }
             | Self::NotAllowed { .. }
+            | Self::OwnerFirst { .. }
+            | Self::NotShared(_)
             | Self::TooOld { .. } => Fault::Input,
         }
     }
@@ -291,7 +316,16 @@ impl Failure for RegistryError {
             Self::Unreachable { .. } => {
                 "is the server running, and is its address in pki.toml the right one?"
             }
-            Self::NotDone { .. } => "run the same command again",
+            Self::NotDone { .. } | Self::RangeLost => "run the same command again",
+            Self::OwnerFirst { .. } => {
+                "the owner of the database schema c8y_pki has to run any command of this version first"
+            }
+            Self::NotShared(_) => {
+                return Some(
+                    Hint::run("take it to a database", Task::MoveRegistry)
+                        .then(Hint::omit("or issue the whole list here", Setting::Share)),
+                );
+            }
             Self::Refused { .. } => "look at the user, the database and the password",
             Self::NotAllowed { .. } => "ask the owner of the database for that right",
             Self::NotEmpty(_) => "give another file or database",

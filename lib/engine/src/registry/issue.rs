@@ -8,11 +8,22 @@ use super::keys::Newcomers;
 use super::new_row::{NewRow, issued};
 use super::row::audit_name;
 use super::{
-    Holder, NewRecord, Record, Registry, RegistryError, Replaced, Result, Status, foreign, keys,
-    marks,
+    Hold, Holder, NewRecord, Record, Registry, RegistryError, Replaced, Result, Status, foreign,
+    keys, marks, orders,
 };
 use crate::crl::Reason;
 use crate::files::Mark;
+
+/// What is recorded with certificates, in the same transaction.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct With<'a> {
+    /// How far the files have come that hold their keys or passwords.
+    pub(crate) marks: &'a [Mark],
+    /// The range that the run has taken of a shared list, and whether these devices are the last of it.
+    pub(crate) range: Option<(&'a Hold, bool)>,
+    /// On whose behalf, for the audit log.
+    pub(crate) by: Option<&'a str>,
+}
 
 impl Registry {
     /// Records certificates in one durable transaction: all of them or none. Those that they
@@ -27,21 +38,22 @@ impl Registry {
         now: OffsetDateTime,
         records: &[NewRecord],
     ) -> Result<()> {
-        self.record_with(batch, now, &records.iter().collect::<Vec<_>>(), &[], None, None)
+        self.record_with(batch, now, &records.iter().collect::<Vec<_>>(), With::default(), None)
     }
 
-    /// The same, and keeps the `marks` of files that hold their keys or passwords. Of the keys from outside
-    /// only the `newcomers` are looked at, if a run has some. `by` is who has asked, for the audit log.
+    /// The same with more that belongs to it. Of the keys from outside only the `newcomers` are looked at, if a run has
+    /// some.
+    ///
+    /// [`RegistryError::RangeLost`] if the run does not have its range of a shared list any more.
     pub(crate) fn record_with(
         &self,
         batch: &str,
         now: OffsetDateTime,
         records: &[&NewRecord],
-        marks: &[Mark],
+        with: With<'_>,
         mut newcomers: Option<&mut Newcomers>,
-        by: Option<&str>,
     ) -> Result<()> {
-        again(|| self.try_record(batch, now, records, marks, newcomers.as_deref_mut(), by))
+        again(|| self.try_record(batch, now, records, with, newcomers.as_deref_mut()))
     }
 
     fn try_record(
@@ -49,9 +61,8 @@ impl Registry {
         batch: &str,
         now: OffsetDateTime,
         records: &[&NewRecord],
-        marks: &[Mark],
+        With { marks, range, by }: With<'_>,
         mut newcomers: Option<&mut Newcomers>,
-        by: Option<&str>,
     ) -> Result<()> {
         // Whether a key from outside is somebody else's is read: nobody may record it meanwhile. Whose device
         // and which serial number it is, unique indexes decide.
@@ -63,6 +74,11 @@ impl Registry {
             records.iter().map(|record| NewRow::new(record, batch, now, Status::Live)).collect();
         let detail = with_who(issued(batch, &rows), by);
         let work = self.begin(turn)?;
+        if let Some((hold, done)) = range
+            && !orders::hold_range(&work, hold, done)?
+        {
+            return Err(RegistryError::RangeLost);
+        }
         if let Some(newcomers) = newcomers.as_deref_mut() {
             newcomers.update(&work, batch)?;
         }

@@ -39,6 +39,7 @@ mod row;
 mod times;
 mod transfer;
 mod unknown;
+mod who;
 
 pub use adopt::{Adopted, Adoption};
 pub(crate) use audit::AuditHead;
@@ -49,9 +50,11 @@ pub use foreign::ForeignSerial;
 pub use handle::Registry;
 pub(crate) use hashes::{KeyStart, key_start};
 pub use holder::{Holder, Role, ServerName, ServerNameError};
+pub(crate) use issue::With;
 pub use keys::KeyHolders;
 pub(crate) use keys::Newcomers;
-pub use orders::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
+pub(crate) use orders::{Hold, Taken};
+pub use orders::{NewOrder, OpenShare, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
 pub(crate) use place::{is_file, is_server, without_secrets};
 pub use query::{Snapshot, Standings};
 pub(crate) use record::batch_name;
@@ -59,6 +62,7 @@ pub use record::{Filter, NewRecord, Record, Replaced, RowId, Standing, Status};
 pub(crate) use rollback::number_of;
 pub use rollback::{FoundRevocation, Takeover};
 pub use transfer::Transferred;
+pub use who::Who;
 
 #[cfg(feature = "postgres")]
 pub use self::database::postgres::{Address, AddressError, ROLES, Surroundings};

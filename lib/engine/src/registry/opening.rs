@@ -73,14 +73,16 @@ impl Registry {
 
 #[cfg(feature = "postgres")]
 impl Registry {
-    /// Opens the registry in a database. One that does not answer is waited for.
+    /// Opens the registry in a database, and brings one of an older version up. A server that does not answer is waited
+    /// for.
     ///
-    /// Errors: [`RegistryError::NotARegistry`] for a database without one.
+    /// Errors: [`RegistryError::NotARegistry`] for a database without one; [`RegistryError::OwnerFirst`] if it is of an
+    /// older version, and the user is not its owner.
     pub fn open_server(address: &Address) -> Result<Self> {
         let (path, links) = (PathBuf::from(address.to_string()), Links::new(address.clone(), true));
-        match postgres::version(links.of_thread(), &path)? {
-            None => Err(RegistryError::NotARegistry(path.display().to_string())),
-            Some(_) => Ok(Self::over_server(links, path)),
+        match postgres::open(links.of_thread(), &path)? {
+            false => Err(RegistryError::NotARegistry(path.display().to_string())),
+            true => Ok(Self::over_server(links, path)),
         }
     }
 

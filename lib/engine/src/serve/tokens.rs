@@ -13,7 +13,6 @@ use crate::crypto::sha256;
 use crate::failure::Underlying;
 use crate::files::{self, Access, Existing, Lock};
 use crate::pki::Pki;
-use crate::registry::RegistryError;
 use crate::secret::Password;
 
 /// Its name.
@@ -42,9 +41,7 @@ pub fn add_token(
         pki.ca(ca)?;
     }
     for name in &new.orders {
-        if pki.registry().order(name)?.is_none() {
-            return Err(RegistryError::UnknownOrder { name: name.clone() }.into());
-        }
+        pki.registry().order_named(name)?;
     }
     let _lock = Lock::wait(&pki.lock_path())?;
     let mut all = tokens(pki)?;

@@ -19,7 +19,7 @@ use crate::name::Name;
 use crate::pki::{Ca, CaKey, Pki};
 use crate::profile::Kind;
 use crate::provision::bundle::{Bundle, BundleFile, BundleSettings, Bundler};
-use crate::registry::{Holder, NewRecord, RegistryError, Replaced, ServerName, batch_name};
+use crate::registry::{Holder, NewRecord, RegistryError, Replaced, ServerName, With, batch_name};
 use crate::store::Pkcs12Options;
 
 /// A server's certificate, which the registry has, and where its files are.
@@ -121,7 +121,7 @@ pub fn make(
         key_from_outside: !matches!(order.key, ServerKey::New),
     };
     let batch = batch_name(now).map_err(issue::IssueError::from)?;
-    if let Err(e) = pki.registry().record_with(&batch, now, &[&record], &[], None, None) {
+    if let Err(e) = pki.registry().record_with(&batch, now, &[&record], With::default(), None) {
         staged.remove();
         return Err(match e {
             RegistryError::Conflict => ServerError::Taken { name: order.name.clone() },

@@ -49,6 +49,7 @@ pub(super) const CALLS: &[Call] = &[
     ("order labels", "o --template {in} --out labels.pdf", File),
     ("order revoke", "o --yes", Pki),
     ("device issue", "x --ca line --out o --ca-password-file pw", Pki),
+    ("device issue", "--order o --share --out o --ca-password-file pw", Pki),
     ("device issue", "--from {in} --ca line --out o --ca-password-file pw", File),
     ("device issue", "x --ca root --out o", Token),
     ("device sign", "bad.csv --ca line --out o --ca-password-file pw", Pki),

@@ -29,6 +29,8 @@ pub(in super::super) struct HandOver {
     tool: Tool,
     devices: Vec<DeviceId>,
     out: PathBuf,
+    /// Whether other stations make and hand over some of the devices: those have no directory here.
+    is_shared: bool,
     /// Whether the tool may read what is typed.
     reads_stdin: bool,
     /// The directory, apart from that of the run that issues.
@@ -72,7 +74,7 @@ impl HandOver {
         (bundle, out): (&[Bundle], &Path),
         devices: &Devices,
         (pki, dir): (&Pki, &Path),
-        reads_stdin: bool,
+        (is_shared, reads_stdin): (bool, bool),
         output: Output,
     ) -> Result<Self> {
         let tool = Tool::parse(text, bundle)?;
@@ -89,7 +91,17 @@ impl HandOver {
         }
         let pki = clock::open(dir, OffsetDateTime::now_utc())?;
         let (stop, so_far) = (stop::on_interrupt(), Mutex::default());
-        Ok(Self { tool, devices, out: out.to_owned(), reads_stdin, pki, stop, output, so_far })
+        Ok(Self {
+            tool,
+            devices,
+            out: out.to_owned(),
+            is_shared,
+            reads_stdin,
+            pki,
+            stop,
+            output,
+            so_far,
+        })
     }
 
     /// Runs the tool for devices that were just issued, while the run makes others.
@@ -100,7 +112,11 @@ impl HandOver {
 
     /// Runs the tool for each device that is left: those that were issued before. `issued` is how the run has ended.
     /// What was handed over is told however that was.
-    pub(in super::super) fn finish(self, issued: Result) -> Result {
+    pub(in super::super) fn finish(mut self, issued: Result) -> Result {
+        if self.is_shared {
+            // The stations that made the others hand them over.
+            self.devices.retain(|id| self.out.join(id.file_name()).is_dir());
+        }
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(issued, Err(_) | Ok(Outcome::Stopped)) {
             self.all(&self.devices, &mut so_far);

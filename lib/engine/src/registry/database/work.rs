@@ -9,8 +9,8 @@ use super::session::{Engine, Session};
 use super::sqlite;
 use super::turn::{Entry, Turn};
 use super::value::{Table, Value};
-use crate::registry::Result;
 use crate::registry::new_row::NewRow;
+use crate::registry::{Result, Who};
 
 /// A change in the making: one transaction, which is taken back unless it is committed.
 #[derive(Debug)]
@@ -53,13 +53,14 @@ impl<'r> Work<'r> {
         Ok(Self { session, transaction })
     }
 
-    /// Adds a row to the audit log; returns its number.
+    /// Adds a row to the audit log, which also says who does it; returns its number.
     pub(in crate::registry) fn append(
         &self,
         now: OffsetDateTime,
         action: &str,
         detail: &serde_json::Value,
     ) -> Result<i64> {
+        let detail = &*Who::sign(detail);
         match &self.transaction {
             Transaction::Sqlite(_) => append(self, now, action, detail),
             #[cfg(feature = "postgres")]
@@ -90,7 +91,11 @@ impl<'r> Work<'r> {
                 self.append(now, action, detail)
             }
             #[cfg(feature = "postgres")]
-            Transaction::Postgres(open) => open.record(now.unix_timestamp(), rows, before, entry),
+            Transaction::Postgres(open) => {
+                let sign = |(action, detail): &Entry| (*action, Who::sign(detail).into_owned());
+                let before: Vec<Entry> = before.iter().map(sign).collect();
+                open.record(now.unix_timestamp(), rows, &before, &sign(entry))
+            }
         }
     }
 

@@ -14,6 +14,7 @@
 //! | `tables` | the rows of their tables, and digests of what they say |
 //! | `create` | an order is recorded, and taken back |
 //! | `steps` | steps are recorded |
+//! | `sharing` | the list is shared out to stations, in ranges |
 //! | `read` | orders and their devices are read |
 //! | `check` | everything is as it was written |
 
@@ -21,7 +22,11 @@ mod check;
 mod create;
 mod read;
 mod record;
+mod sharing;
 mod steps;
 mod tables;
 
 pub use record::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
+pub use sharing::OpenShare;
+pub(in crate::registry) use sharing::hold_range;
+pub(crate) use sharing::{Hold, Taken};

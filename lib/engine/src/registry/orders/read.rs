@@ -9,6 +9,9 @@ use crate::registry::query::moment;
 use crate::registry::renames::Renames;
 use crate::registry::{Registry, RegistryError, Result, RowId, Status};
 
+/// How many orders are named where one is not known.
+const MOST_KNOWN: usize = 3;
+
 const COLUMNS: &str =
     "id, audit, name, customer, ca, options, list, devices, created, taken_back FROM device_order";
 
@@ -27,6 +30,22 @@ impl Registry {
         let session = self.session()?;
         let renames = Renames::read(&session)?;
         session.first(&sql, values![name.to_lowercase()], |row| read_order(row, &renames))
+    }
+
+    /// The same.
+    ///
+    /// Errors: [`RegistryError::UnknownOrder`] with those that are called much like it.
+    pub fn order_named(&self, name: &str) -> Result<OrderRecord> {
+        if let Some(order) = self.order(name)? {
+            return Ok(order);
+        }
+        let wanted = name.to_lowercase();
+        let mut known: Vec<String> = self.orders()?.into_iter().map(|order| order.name).collect();
+        known.sort_by_cached_key(|known| {
+            strsim::damerau_levenshtein(&known.to_lowercase(), &wanted)
+        });
+        known.truncate(MOST_KNOWN);
+        Err(RegistryError::UnknownOrder { name: name.to_owned(), known })
     }
 
     /// Whether a device is in an order, not taken back, that was made after that certificate of it was recorded: the

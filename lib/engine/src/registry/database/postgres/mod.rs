@@ -15,7 +15,7 @@
 //! | `link` | a connection: statements, cursors, and finding a lost server again |
 //! | `work` | transactions: COPY, the audit log, COMMIT |
 //! | `import` | rows of another registry |
-//! | `opening` | the schema is made, or its version looked at |
+//! | `opening` | the schema is made, or brought up to the present version |
 
 mod address;
 mod failure;
@@ -26,7 +26,7 @@ mod tls;
 mod work;
 
 pub(in crate::registry) use link::{Link, Links, ReadMoment};
-pub(in crate::registry) use opening::{create_if_missing, version};
+pub(in crate::registry) use opening::{create_if_missing, open};
 pub(in crate::registry) use work::Open;
 
 /// What gives stations and auditors their rights: statements for psql.

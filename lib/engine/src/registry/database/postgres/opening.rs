@@ -1,46 +1,78 @@
-//! Opening a registry in PostgreSQL: its schema is made, or its version looked at.
+//! Opening a registry in PostgreSQL: its schema is made, or brought up to the present version.
 
 use std::path::Path;
 
 use super::link::Link;
-use crate::registry::database::sqlite::schema::VERSION;
+use crate::registry::database::sqlite::schema;
 use crate::registry::database::value::Fetched;
 use crate::registry::{RegistryError, Result};
 
+/// The version of [`SCHEMA`]: what it keeps is what a file keeps.
+const FIRST: i64 = schema::VERSION;
+
+/// The present version: it has what only a database can do, and a file knows nothing of.
+const VERSION: i64 = 8;
+
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// Makes the registry if there is none, in a schema of its own.
+/// Makes version 8 of version 7.
+const VERSION_8: &str = include_str!("version_8.sql");
+
+/// Tells the audit log of it, unless the registry was taken elsewhere: that row is to stay the last one.
+const UPGRADED: &str = "SELECT append(extract(epoch FROM now())::bigint, 'migrate', '{\"from\":7,\"to\":8}', NULL)
+    FROM head WHERE NOT EXISTS (SELECT 1 FROM audit AS a WHERE a.sequence = head.sequence AND a.action = 'move')";
+
+/// Two may make or change it at once: the lock is for those, and ends with the transaction.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('c8y_pki.create'))";
+
+/// Makes the registry if there is none, in a schema of its own, and brings one of an older version up.
 pub(in crate::registry) fn create_if_missing(link: &Link, path: &Path) -> Result<()> {
-    if version(link, path)?.is_some() {
+    if open(link, path)? {
         return Ok(());
     }
-    // Two may make it at once: the lock is for those, and ends with the transaction.
-    let lock = "SELECT pg_advisory_xact_lock(hashtext('c8y_pki.create'))";
-    link.begin(path, &format!("BEGIN; {lock}"))?;
+    link.begin(path, &format!("BEGIN; {LOCK}"))?;
     let made = match version(link, path) {
-        Ok(None) => link.batch(path, SCHEMA).and_then(|()| link.batch(path, "COMMIT")),
+        Ok(None) => link.batch(path, &format!("{SCHEMA}; {VERSION_8}; COMMIT")),
         other => other.map(|_| ()),
     };
     link.end();
     made
 }
 
+/// Looks at the registry in a database, and brings one of an older version up, which only its owner can. Whether there is
+/// one.
+pub(in crate::registry) fn open(link: &Link, path: &Path) -> Result<bool> {
+    let name = || path.display().to_string();
+    match version(link, path)? {
+        None => Ok(false),
+        Some(VERSION) => Ok(true),
+        Some(FIRST) => upgrade(link, path).map(|()| true),
+        Some(found) => Err(RegistryError::TooNew { path: name(), found, known: VERSION }),
+    }
+}
+
+fn upgrade(link: &Link, path: &Path) -> Result<()> {
+    link.begin(path, &format!("BEGIN; {LOCK}"))?;
+    let done = match version(link, path) {
+        Ok(Some(FIRST)) => link.batch(path, &format!("{VERSION_8}; {UPGRADED}; COMMIT")),
+        other => other.map(|_| ()),
+    };
+    link.end();
+    done.map_err(|e| match e {
+        RegistryError::NotAllowed { path, .. } => {
+            RegistryError::OwnerFirst { path, found: FIRST, known: VERSION }
+        }
+        other => other,
+    })
+}
+
 /// The version of the registry in a database; none if there is no registry.
-pub(in crate::registry) fn version(link: &Link, path: &Path) -> Result<Option<i64>> {
+fn version(link: &Link, path: &Path) -> Result<Option<i64>> {
     let there = "SELECT 1 WHERE to_regclass('c8y_pki.registry') IS NOT NULL";
     if link.query(path, there, &[])?.is_empty() {
         return Ok(None);
     }
     let rows = link.query(path, "SELECT version FROM registry", &[])?;
     let row = rows.first().ok_or_else(|| RegistryError::without_answer(path))?;
-    let found = Fetched::postgres(row, path).get(0)?;
-    match found {
-        VERSION => Ok(Some(found)),
-        found if found < VERSION => {
-            Err(RegistryError::TooOld { path: path.display().to_string(), found, known: VERSION })
-        }
-        found => {
-            Err(RegistryError::TooNew { path: path.display().to_string(), found, known: VERSION })
-        }
-    }
+    Ok(Some(Fetched::postgres(row, path).get(0)?))
 }

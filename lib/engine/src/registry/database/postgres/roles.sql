@@ -23,6 +23,9 @@ GRANT SELECT ON ALL TABLES IN SCHEMA c8y_pki TO c8y_pki_station, c8y_pki_auditor
 -- A station adds rows, and changes them through functions alone.
 GRANT EXECUTE ON FUNCTION lock_head(), append(bigint, text, text, uuid),
     end_certificate(bigint, text, bigint, bigint, boolean) TO c8y_pki_station;
+-- It takes its share of an order's list.
+GRANT EXECUTE ON FUNCTION share_order(bigint), take_range(bigint, text, text),
+    hold_range(bigint, bigint, text, bigint, boolean), leave_ranges(bigint, text) TO c8y_pki_station;
 GRANT INSERT ON chunk, issuer, order_step, unknown_revocation, foreign_serial TO c8y_pki_station;
 GRANT INSERT (issuer_id, not_before, not_after, recorded, revoked_at, chunk, has_key, role, status, ca, batch,
     client_id, folded_id, location, bundle, details, serial, key, digest, der) ON certificate_row TO c8y_pki_station;

@@ -1,4 +1,5 @@
--- The registry on PostgreSQL 13 or later: version 7. Run by its owner, in one transaction.
+-- The registry on PostgreSQL 13 or later: version 7, which version_8.sql brings up to 8. Run by its owner, in one
+-- transaction.
 --
 -- Texts in indexes are COLLATE "C": another collation changes its order with the operating system's library, and an
 -- index of it is then silently broken. There are no partitions: a unique index would hold in each of them alone.
@@ -15,7 +16,7 @@ INSERT INTO registry (version) VALUES (7);
 -- answer to its COMMIT inserts the row again, as lost: the row that is there then tells what became of it.
 CREATE TABLE chunk (id uuid PRIMARY KEY, lost boolean NOT NULL DEFAULT false);
 
--- The audit log: only function append adds to it.
+-- The audit log: only function append (version_8.sql) adds to it.
 CREATE TABLE audit (
     sequence bigint PRIMARY KEY,
     at bigint NOT NULL,
@@ -146,35 +147,6 @@ CREATE FUNCTION lock_head() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = c8y_pki, pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM 1 FROM head FOR UPDATE;
-END $$;
-
--- Adds a row to the audit log: the only way to do so. The hash is over the hash of the row before and every field,
--- each with its length in front (8 bytes, the highest first), as on SQLite.
-CREATE FUNCTION append(new_at bigint, new_action text, new_detail text, new_chunk uuid,
-    OUT new_sequence bigint, OUT transaction text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = c8y_pki, pg_catalog, pg_temp AS $$
-DECLARE
-    before head%ROWTYPE;
-    action_bytes bytea := convert_to(new_action, 'UTF8');
-    detail_bytes bytea := convert_to(new_detail, 'UTF8');
-    new_hash bytea;
-BEGIN
-    -- After that row nothing is recorded here any more. Here current_user is the owner.
-    IF new_action = 'move' AND NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
-        RAISE insufficient_privilege USING MESSAGE = 'permission denied: only its owner takes a registry to another place';
-    END IF;
-    SELECT * INTO STRICT before FROM head FOR UPDATE;
-    new_sequence := before.sequence + 1;
-    new_hash := sha256(
-        int8send(length(before.hash)) || before.hash
-        || int8send(8) || int8send(new_sequence)
-        || int8send(8) || int8send(new_at)
-        || int8send(length(action_bytes)) || action_bytes
-        || int8send(length(detail_bytes)) || detail_bytes);
-    INSERT INTO audit (sequence, at, action, detail, hash, previous, chunk)
-        VALUES (new_sequence, new_at, new_action, new_detail, new_hash, before.hash, new_chunk);
-    UPDATE head SET sequence = new_sequence, hash = new_hash;
-    transaction := pg_current_xact_id()::text;
 END $$;
 
 -- Ends the life of a certificate: what a station may change of a row, and nothing else.
