@@ -64,8 +64,11 @@ fn needs(task: &Task) -> Needs {
         | T::ListKeys
         | T::FillPool { .. }
         | T::ListServers
+        | T::ListServersEnding { .. }
         | T::RenewServer { .. }
         | T::ListDevices
+        | T::ListDevicesEnding { .. }
+        | T::RenewDevicesEnding { .. }
         | T::ListBatches
         | T::ListOrders
         | T::ShowOrder { .. }
@@ -179,9 +182,14 @@ pub(crate) fn command(task: &Task) -> String {
         }
 
         Task::ListServers => "server list --status any".to_owned(),
+        Task::ListServersEnding { ca, days } => format!("server list --expiring {days}d --ca {ca}"),
         Task::RenewServer { name } => format!("server renew {name}"),
 
         Task::ListDevices => "device list --status any".to_owned(),
+        Task::ListDevicesEnding { ca, days } => format!("device list --expiring {days}d --ca {ca}"),
+        Task::RenewDevicesEnding { ca, days } => {
+            format!("device renew --expiring {days}d --ca {ca} --out DIR")
+        }
         Task::ListBatches => "device list --json".to_owned(),
         Task::ListOrders => "order list".to_owned(),
         Task::ShowOrder { name } => format!("order show {name}"),

@@ -101,6 +101,13 @@ pub enum Task {
 
     /// List the servers.
     ListServers,
+    /// List the servers of a CA whose certificates end.
+    ListServersEnding {
+        /// The CA's name.
+        ca: String,
+        /// Within how many days.
+        days: u32,
+    },
     /// Renew a server's certificate.
     RenewServer {
         /// The server's name.
@@ -109,6 +116,20 @@ pub enum Task {
 
     /// List the devices of each status.
     ListDevices,
+    /// List the devices of a CA whose certificates end.
+    ListDevicesEnding {
+        /// The CA's name.
+        ca: String,
+        /// Within how many days.
+        days: u32,
+    },
+    /// Renew the devices of a CA whose certificates end.
+    RenewDevicesEnding {
+        /// The CA's name.
+        ca: String,
+        /// Within how many days.
+        days: u32,
+    },
     /// List the devices with their batches.
     ListBatches,
     /// List the orders.
