@@ -113,6 +113,12 @@ impl<'a, R: Read> Rows<'a, R> {
         Ok(Self { file, reader, headers, id_column, details, row: csv::ByteRecord::new() })
     }
 
+    /// The headers, without that of the ids.
+    pub(super) fn columns(&self) -> Vec<String> {
+        let others = self.headers.iter().enumerate().filter(|(i, _)| *i != self.id_column);
+        others.map(|(_, header)| header.clone()).collect()
+    }
+
     /// The next row: a device, or what is wrong with it. None at the end.
     pub(super) fn read(&mut self) -> Result<Option<Result<Device, BadRow>>> {
         loop {

@@ -12,6 +12,7 @@ use super::context::{Context, Progress};
 use super::destination::{self, Destination, Opening, Out, finish, grow};
 use super::error::{ProvisionError, Result};
 use super::job::{Job, Summary};
+use super::kept::Kept;
 use super::make::Maker;
 use super::plan::{Plan, Planner};
 use super::work::Work;
@@ -231,12 +232,14 @@ impl Run<'_> {
             // There is nothing to do.
             return ledger.map_or(Ok(()), |file| finish(file, &[], registry));
         };
+        let kept = Kept::of(self.devices, self.job, registry)?;
         let mut committer = Committer {
             registry: &mut *registry,
             writer: &*writer,
             can_undo: self.at.can_undo(),
             ledger,
             pool: maker.pool.as_ref(),
+            kept,
             batch,
             newcomers,
             context,
