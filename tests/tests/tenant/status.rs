@@ -128,7 +128,7 @@ fn certificates_that_end_are_listed_and_renewed_as_the_hint_says() {
     cli.ok(&format!("device issue gw-1 --ca line --days 20 --out out {CA_PW}"));
     cli.ok(&format!("device issue gw-2 --ca line --days 200 --out out {CA_PW}"));
     cli.ok(&format!(
-        "server issue broker --ca line --dns b.example.com --days 20 --out srv {CA_PW}"
+        "server issue b.example.com --ca line --san DNS:b.example.com --days 20 --out srv {CA_PW}"
     ));
     let said = cli.ok("status --device-days 40");
     let commands = |what: &str| {
@@ -145,7 +145,7 @@ fn certificates_that_end_are_listed_and_renewed_as_the_hint_says() {
         "{said}"
     );
     assert_eq!(commands("server list"), ["server list --expiring 40d --ca line"], "{said}");
-    assert!(cli.ok("server list --expiring 40d --ca line").contains("broker"));
+    assert!(cli.ok("server list --expiring 40d --ca line").contains("b.example.com"));
     assert_eq!(commands("server renew"), ["server renew NAME"], "{said}");
     cli.ok(&format!("device renew --expiring 40d --ca line --out out {CA_PW}"));
     assert!(!cli.ok("status --device-days 40").contains("device list --expiring"));
