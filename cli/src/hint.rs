@@ -65,8 +65,11 @@ fn needs(task: &Task) -> Needs {
         | T::FillPool { .. }
         | T::ListServers
         | T::ListTokens
+        | T::ListServersEnding { .. }
         | T::RenewServer { .. }
         | T::ListDevices
+        | T::ListDevicesEnding { .. }
+        | T::RenewDevicesEnding { .. }
         | T::ListBatches
         | T::ListOrders
         | T::ShowOrder { .. }
@@ -181,9 +184,14 @@ pub(crate) fn command(task: &Task) -> String {
 
         Task::ListServers => "server list --status any".to_owned(),
         Task::ListTokens => "serve token list".to_owned(),
+        Task::ListServersEnding { ca, days } => format!("server list --expiring {days}d --ca {ca}"),
         Task::RenewServer { name } => format!("server renew {name}"),
 
         Task::ListDevices => "device list --status any".to_owned(),
+        Task::ListDevicesEnding { ca, days } => format!("device list --expiring {days}d --ca {ca}"),
+        Task::RenewDevicesEnding { ca, days } => {
+            format!("device renew --expiring {days}d --ca {ca} --out DIR")
+        }
         Task::ListBatches => "device list --json".to_owned(),
         Task::ListOrders => "order list".to_owned(),
         Task::ShowOrder { name } => format!("order show {name}"),

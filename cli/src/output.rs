@@ -284,12 +284,15 @@ impl Output {
 
     /// What is wrong with single devices: the first of them.
     pub(crate) fn faults(self, faults: &[BadRow]) {
-        for fault in faults.iter().take(MOST_SHOWN) {
+        let shown = &faults[..faults.len().min(MOST_SHOWN)];
+        for (index, fault) in shown.iter().enumerate() {
             if self.json {
                 self.json(&serde_json::json!({ "fault": fault }));
                 continue;
             }
-            self.problem(&fault.message, fault.hint.as_ref());
+            // Many rows have the same mistake: what to do about it is said once, after the last of them.
+            let later = shown[index + 1..].iter().any(|other| other.hint == fault.hint);
+            self.problem(&fault.message, fault.hint.as_ref().filter(|_| !later));
         }
         if faults.len() > MOST_SHOWN && !self.json {
             self.line(&format!("… and {} more like these", faults.len() - MOST_SHOWN));

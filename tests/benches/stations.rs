@@ -50,6 +50,11 @@ fn main() {
         let open = || Registry::open_or_create_server(&address).expect("a registry");
         drop(open());
         let took = record(&records, stations, &open);
+        if stations == 1 {
+            let sql = "SELECT pg_total_relation_size('c8y_pki.certificate_row')";
+            let bytes = cluster.psql(&database, sql).and_then(|text| text.parse::<usize>().ok());
+            println!("{} bytes a row, with its indexes", bytes.unwrap_or_default() / rows.max(1));
+        }
         let copied = *bound.get_or_insert_with(|| copy(&cluster, &database, rows));
         report(&format!("PostgreSQL, {stations} station(s)"), &took, Some(copied));
     }

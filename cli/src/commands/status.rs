@@ -10,7 +10,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::webhook::{self, WebhookArgs};
-use crate::failure::{Outcome, Result};
+use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{as_line, count, date, day, table};
 use crate::tenant::TenantArgs;
@@ -30,8 +30,9 @@ Examples:
   c8y-pki status --prometheus /var/lib/node_exporter/c8y-pki.prom
   c8y-pki status --webhook https://hooks.example.com/pki --webhook-secret-file hook.secret
 
-Exit codes: 0 nothing is overdue; 1 something is overdue; 2 wrong use, or no right at the tenant; 3 the
-tenant cannot be reached, or the webhook was not delivered.")]
+Exit codes: 0 nothing is overdue; 1 something is overdue; 2 wrong use, or no login or right at the tenant;
+3 the tenant cannot be reached, or the webhook was not delivered. If the tenant does not answer, the rest
+is shown and written all the same.")]
 pub(crate) struct StatusArgs {
     /// Write the numbers to this file too, for the text-file collector of Prometheus's node exporter
     #[arg(long, value_name = "FILE")]
@@ -63,6 +64,8 @@ struct View<'a> {
     overdue: usize,
     due: usize,
     items: &'a [Item],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_error: Option<String>,
     #[serde(flatten)]
     picture: &'a Picture,
 }
@@ -75,10 +78,17 @@ pub(crate) fn run(args: &StatusArgs, dir: &Path, out: Output) -> Result {
     let StatusArgs { ca_days, device_days, list_days, .. } = *args;
     let limits = Limits { ca_days, device_days, list_days };
     let mut picture = Picture::of(&pki, limits, now)?;
+    let mut refused = None;
     if args.tenant.given_host().is_some() {
         let known = status::tenant::Known::of(&pki, args.ask_devices)?;
-        let client = args.tenant.connect(out)?;
-        picture.tenant = Some(client.wait(status::tenant::ask(&client, &known))?);
+        let asked = args.tenant.connect(out).and_then(|client| {
+            Ok::<_, Failure>(client.wait(status::tenant::ask(&client, &known))?)
+        });
+        match asked {
+            Ok(told) => picture.tenant = Some(told),
+            // What is here is shown all the same.
+            Err(e) => refused = Some(e),
+        }
     }
     if let Some(file) = &args.prometheus {
         let numbers = status::prometheus(&picture);
@@ -87,11 +97,12 @@ pub(crate) fn run(args: &StatusArgs, dir: &Path, out: Output) -> Result {
     let items = picture.items();
     let of = |urgency| items.iter().filter(|item| item.urgency == urgency).count();
     let (overdue, due) = (of(Urgency::Overdue), of(Urgency::Due));
-    out.result(&View { overdue, due, items: &items, picture: &picture }, text)?;
+    let tenant_error = refused.as_ref().map(Failure::message);
+    out.result(&View { overdue, due, items: &items, tenant_error, picture: &picture }, text)?;
     if let Some(hook) = &hook {
         webhook::deliver(hook, &picture, &items, out)?;
     }
-    Ok(Outcome::of(overdue == 0))
+    refused.map_or(Ok(Outcome::of(overdue == 0)), Err)
 }
 
 fn text(view: &View<'_>) -> String {
@@ -122,7 +133,7 @@ fn text(view: &View<'_>) -> String {
     }
     text.push_str("\nLooked at\n");
     looked_at(picture).iter().for_each(|line| text.push_str(&as_line(&format!("  {line}"))));
-    let not = not_looked_at(picture);
+    let not = not_looked_at(picture, view.tenant_error.as_deref());
     if !not.is_empty() {
         text.push_str("\nNot looked at\n");
         not.iter().for_each(|line| text.push_str(&as_line(&format!("  {line}"))));
@@ -178,7 +189,10 @@ fn tenant(tenant: &AtTenant) -> String {
     format!("the tenant {} ({}): {}", tenant.tenant, tenant.host, parts.join(", "))
 }
 
-fn not_looked_at(picture: &Picture) -> Vec<String> {
+fn not_looked_at(picture: &Picture, tenant_error: Option<&str>) -> Vec<String> {
+    if let Some(reason) = tenant_error {
+        return vec![format!("the tenant: {reason}")];
+    }
     let Some(tenant) = &picture.tenant else {
         return vec![
             "the tenant: trust, proofs, registrations and revocations there (give --host)"

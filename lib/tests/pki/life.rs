@@ -623,7 +623,10 @@ fn folders_of_cas_are_checked() {
     fs::copy(dir.join("root").join("cert.pem"), dir.join("line").join("cert.pem")).unwrap();
     fs::remove_file(dir.join("root").join("key.pem")).unwrap();
     let found = find();
-    assert!(found[0].contains("cert.pem of the CA line is not the first of"), "{found:?}");
+    assert!(
+        found[0].contains("cert.pem of the CA line is not the first certificate of its chain.pem"),
+        "{found:?}"
+    );
     assert!(found[1].contains("the CA root: there is no key"), "{found:?}");
     fs::remove_dir_all(dir.join("line")).unwrap();
     if on_server() {

@@ -23,6 +23,8 @@ struct Program {
 struct Help {
     usage: String,
     flags: BTreeSet<String>,
+    /// Those of them that a value follows.
+    valued: BTreeSet<String>,
     is_group: bool,
 }
 
@@ -39,7 +41,8 @@ impl Program {
         let outcome = self.cli.run(format!("{path} --help").trim_start());
         let help = (outcome.code == 0).then(|| Help {
             usage: line_of(&outcome.stdout, "Usage: ").to_owned(),
-            flags: flags(&outcome.stdout),
+            flags: flags(&outcome.stdout, ""),
+            valued: flags(&outcome.stdout, "<"),
             is_group: outcome.stdout.contains("\nCommands:\n"),
         });
         self.known.insert(path.to_owned(), help.clone());
@@ -62,7 +65,7 @@ impl Program {
                     return Some(format!("`{path}` has no {flag}"));
                 }
                 // What follows it here is no command.
-                if help.is_group && ["--pki", "--context", "--color"].contains(&word) {
+                if help.is_group && help.valued.contains(word) {
                     words.next();
                 }
             } else if help.is_group && word.starts_with(|c: char| c.is_ascii_lowercase()) {
@@ -81,11 +84,13 @@ fn line_of<'a>(text: &'a str, start: &str) -> &'a str {
     text.lines().find_map(|line| line.trim().strip_prefix(start)).unwrap_or_default()
 }
 
-/// The flags that a help text explains.
-fn flags(help: &str) -> BTreeSet<String> {
+/// The flags that a help text explains, and that such a text follows.
+fn flags(help: &str, then: &str) -> BTreeSet<String> {
     let of = |line: &str| {
         let at = line.find("--").filter(|at| line[..*at].trim().len() <= 3)?;
-        Some(flag_at(&line[at..]).to_owned())
+        let flag = flag_at(&line[at..]);
+        let rest = line[at + flag.len()..].trim_start();
+        rest.starts_with(then).then(|| flag.to_owned())
     };
     help.lines().filter(|line| line.starts_with("  ")).filter_map(of).collect()
 }
@@ -170,7 +175,7 @@ fn every_command_that_is_named_exists() {
 #[test]
 fn every_flag_that_is_named_exists() {
     let cli = Cli::new();
-    let known = flags(&cli.ok("reference"));
+    let known = flags(&cli.ok("reference"), "");
     assert!(known.len() > 150, "only {} flags", known.len());
     let (mut seen, mut wrong) = (0, Vec::new());
     for (name, text) in texts(&cli) {

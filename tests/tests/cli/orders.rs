@@ -330,9 +330,9 @@ fn a_manifest_does_not_take_the_place_of_another() {
 #[test]
 fn a_list_with_a_header_twice_is_refused() {
     let cli = Cli::with_cas();
-    cli.write("twice.csv", "id,name,Name\ngw-1,One,Two\n");
+    cli.write("twice.csv", "id,name,name\ngw-1,One,Two\n");
     let said = cli.fails(2, "order create acme --from twice.csv --ca line");
-    assert!(said.contains("twice.csv: the first line has the column \"Name\" twice"), "{said}");
+    assert!(said.contains("twice.csv: the first line has the column \"name\" twice"), "{said}");
 }
 
 #[test]
@@ -348,4 +348,65 @@ fn an_order_follows_its_ca_to_another_name() {
     let listed = cli.run("order list --json").expect(0).json();
     assert_eq!(listed["ca"], "line-8", "{listed}");
     cli.ok("registry check");
+}
+
+/// A list of ids is enough to make devices again: what it does not say is as their order or the registry has it.
+#[test]
+fn a_list_of_ids_makes_devices_again_as_they_were() {
+    let cli = ordered("--bundle p12");
+    cli.ok(&format!("device issue --order acme --out out {STORE}"));
+    cli.write("own.csv", "id,type,name,iccid\nx-1,meter,Meter 1,8949020000000000009\n");
+    cli.ok(&format!("device issue --from own.csv --ca line --out out --bundle pem,p12 {STORE}"));
+    cli.write("rework.csv", "id\ngw-1\nx-1\n");
+    let again = "device issue --from rework.csv --existing replace --ca line --out out";
+    cli.ok(&format!("{again} {STORE}"));
+    assert_eq!(cli.names("out/gw-1"), ["keystore.p12"]);
+    assert_eq!(cli.names("out/x-1"), ["cert.pem", "chain.pem", "key.pem", "keystore.p12"]);
+    let csv = cli.ok("registration create --out -");
+    for (id, kind, name) in [("gw-1", "pump", "Pump 1"), ("x-1", "meter", "Meter 1")] {
+        assert!(csv.contains(&format!("{id};CERTIFICATES;{kind};{name};8949020")), "{csv}");
+    }
+    // A column of the list counts, also where it is empty.
+    cli.write("rework.csv", "id,Name\ngw-1,Other\nx-1,\n");
+    cli.ok(&format!("{again} --bundle pem {STORE}"));
+    assert_eq!(cli.names("out/gw-1"), ["cert.pem", "chain.pem", "key.pem"]);
+    let shown = |id: &str| {
+        let all = cli.run(&format!("device show {id} --json")).expect(0).json_lines();
+        all.iter().find(|one| one["status"] == "live").expect("a live one").to_string()
+    };
+    let (gw, x) = (shown("gw-1"), shown("x-1"));
+    assert!(gw.contains("pump") && gw.contains("Other") && !gw.contains("Pump 1"), "{gw}");
+    assert!(x.contains("meter") && !x.contains("Meter 1"), "{x}");
+    // Nor is anything lost if such a list is an order.
+    cli.write("ids.csv", "id\nx-1\n");
+    cli.ok("order create ids --from ids.csv --ca line");
+    let order = "device issue --order ids --existing replace --out out";
+    cli.ok(&format!("{order} {STORE}"));
+    assert!(shown("x-1").contains("meter"), "{}", shown("x-1"));
+}
+
+/// A hint that many rows share is said once.
+#[test]
+fn one_mistake_in_a_list_gives_its_hint_once() {
+    let cli = ordered("");
+    let said = cli.run("order create again --from acme.csv --ca line").expect(2).stderr;
+    assert_eq!(said.matches("is in the order \"acme\" already").count(), 3, "{said}");
+    assert_eq!(said.matches("order revoke acme").count(), 1, "{said}");
+    assert!(said.find("gw-3") < said.find("order revoke acme"), "after the rows: {said}");
+}
+
+/// What is typed as it is advised is done.
+#[test]
+fn what_an_order_advises_can_be_typed() {
+    let cli = ordered("");
+    let said = cli.fails(1, "order labels acme --out labels.pdf");
+    assert!(said.contains("`c8y-pki device issue --order acme --out DIR`"), "{said}");
+    let made = |name: &str, bundle: &str| {
+        cli.write("more.csv", format!("id\n{name}-1\n"));
+        let line = format!("order create {name} --from more.csv --ca line --bundle {bundle}");
+        cli.run(&line).expect(0).stderr
+    };
+    let said = made("ts", "pem,truststore-p12");
+    assert!(said.contains("--order ts --out DIR --server-cert FILE`"), "{said}");
+    assert!(!made("plain", "pem,p12").contains("--server-cert"));
 }

@@ -120,3 +120,66 @@ fn prometheus_reads_its_numbers() {
     let alone = read("alone.prom");
     assert!(alone.iter().all(|(name, ..)| !name.contains("tenant")), "{alone:?}");
 }
+
+/// The hints are the commands that do it, and not only those that show it.
+#[test]
+fn certificates_that_end_are_listed_and_renewed_as_the_hint_says() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue gw-1 --ca line --days 20 --out out {CA_PW}"));
+    cli.ok(&format!("device issue gw-2 --ca line --days 200 --out out {CA_PW}"));
+    cli.ok(&format!(
+        "server issue b.example.com --ca line --san DNS:b.example.com --days 20 --out srv {CA_PW}"
+    ));
+    let said = cli.ok("status --device-days 40");
+    let commands = |what: &str| {
+        let start = format!("`c8y-pki {what}");
+        let all = said.split(&start).skip(1).filter_map(|rest| rest.split_once('`'));
+        all.map(|(words, _)| format!("{what}{words}")).collect::<Vec<_>>()
+    };
+    assert_eq!(commands("device list"), ["device list --expiring 40d --ca line"], "{said}");
+    let listed = cli.ok("device list --expiring 40d --ca line");
+    assert!(listed.contains("gw-1") && !listed.contains("gw-2"), "{listed}");
+    assert_eq!(
+        commands("device renew"),
+        ["device renew --expiring 40d --ca line --out DIR"],
+        "{said}"
+    );
+    assert_eq!(commands("server list"), ["server list --expiring 40d --ca line"], "{said}");
+    assert!(cli.ok("server list --expiring 40d --ca line").contains("b.example.com"));
+    assert_eq!(commands("server renew"), ["server renew NAME"], "{said}");
+    cli.ok(&format!("device renew --expiring 40d --ca line --out out {CA_PW}"));
+    assert!(!cli.ok("status --device-days 40").contains("device list --expiring"));
+}
+
+/// A CA may have another name at the tenant.
+#[test]
+fn a_disabled_ca_is_enabled_by_the_hint_whatever_its_name() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue gw-1 --ca line --out out {CA_PW}"));
+    let at = AtTenant::new(cli);
+    at.ok("tenant trust add --ca line --name Acme-2026");
+    at.ok("tenant trust update Acme-2026 --disable");
+    let said = at.run("status").expect(1).stdout;
+    let (_, rest) = said.split_once("`c8y-pki tenant trust update ").expect("the hint");
+    let (words, _) = rest.split_once('`').expect("its end");
+    at.ok(&format!("tenant trust update {words}"));
+    assert!(!at.run("status").expect(1).stdout.contains("trust update"));
+}
+
+/// What is here is shown whatever becomes of the tenant.
+#[test]
+fn a_tenant_that_does_not_answer_hides_nothing() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue gw-1 --ca line --days 20 --out out {CA_PW}"));
+    let said = cli.run("status --host 127.0.0.1:1 --prometheus s.prom").expect(2);
+    assert!(said.stdout.contains("Due soon\n  devices"), "{said:?}");
+    assert!(said.stdout.contains("Not looked at\n  the tenant: "), "{said:?}");
+    assert!(cli.text("s.prom").contains("c8y_pki_devices"), "{said:?}");
+    cli.write("token", "abc");
+    std::fs::remove_file(cli.path("s.prom")).unwrap();
+    let login = "--host 127.0.0.1:1 --user u --tenant-password-file pw --retries 0";
+    let said = cli.run(&format!("status {login} --prometheus s.prom --json")).expect(3);
+    let view = said.json();
+    assert_eq!(items(&view), [item("due", "devices", "line")]);
+    assert!(cli.text("s.prom").contains("c8y_pki_devices"), "{said:?}");
+}

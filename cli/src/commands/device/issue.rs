@@ -9,7 +9,7 @@ use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::Existing;
 use c8y_pki_engine::provision::bundle::Bundle;
-use c8y_pki_engine::registry::{OrderRecord, Record};
+use c8y_pki_engine::registry::OrderRecord;
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -36,6 +36,7 @@ this one waits until it has ended, and makes the rest.
 With --order the list, the CA and how devices are made come from the order. A device that is named
 by its id keeps what its list or its order said of it (type, name, group, ICCID, …), and with
 --existing replace the kinds of files that it had; if it is in an order, it is made as that says.
+The same is kept of devices in a list (--from) if the list has no column for it.
 
 Examples:
   c8y-pki device issue gw-0001 --ca line-7 --out out
@@ -87,8 +88,6 @@ pub(crate) struct IssueArgs {
 struct Wanted {
     devices: Devices,
     order: Option<OrderRecord>,
-    /// The last certificate of each, if they are named by their ids.
-    last: Vec<Record>,
 }
 
 impl IssueArgs {
@@ -143,8 +142,8 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let list = args.from.as_deref().map(|path| args.columns.open(path, out)).transpose()?;
     let pki = clock::open(dir, now)?;
     let wanted = match list {
-        Some(list) => Wanted { devices: list.into(), order: None, last: Vec::new() },
-        None => wanted(args, &pki)?,
+        Some(list) => Wanted { devices: list.into(), order: None },
+        None => wanted(args, &pki, matches!(existing, Existing::Replace { .. }))?,
     };
     let ordered = Ordered::of(wanted.order.as_ref(), args.order.is_some())?;
     let ca = ordered.ca(args.ca.as_deref())?;
@@ -156,8 +155,10 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     output.refuse_faults(&wanted.devices, out)?;
     ordered.tell(out);
     let kinds = match existing {
-        Existing::Replace { .. } if !wanted.last.is_empty() => {
-            Kinds::kept(&args.output.bundle, &wanted.last, &output.out)
+        // An order says what its devices get.
+        Existing::Replace { .. } if args.order.is_none() => {
+            let of = (&wanted.devices, pki.registry());
+            Kinds::kept_of(&args.output.bundle, &output.bundle, of, &output.out)?
         }
         _ => Kinds::of(&output.bundle),
     };
@@ -176,20 +177,19 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
 }
 
 /// The devices that are named by an order or by their ids.
-fn wanted(args: &IssueArgs, pki: &Pki) -> Result<Wanted> {
+fn wanted(args: &IssueArgs, pki: &Pki, replaces: bool) -> Result<Wanted> {
     let registry = pki.registry();
     if let Some(name) = &args.order {
         let order = orders::named(registry, name)?;
         orders::check_open(&order)?;
-        let list = orders::list_of(registry, &order)?;
-        return Ok(Wanted { devices: list.into(), order: Some(order), last: Vec::new() });
+        let mut list = orders::list_of(registry, &order)?;
+        if replaces {
+            orders::keep_details(registry, &mut list)?;
+        }
+        return Ok(Wanted { devices: list.into(), order: Some(order) });
     }
     let mut list = DeviceList::from_ids(args.ids.iter().map(String::as_str));
     orders::keep_details(registry, &mut list)?;
     let order = orders::shared_by(registry, &list)?;
-    let mut last = Vec::new();
-    for device in &list.devices {
-        last.extend(registry.history(&device.id)?.pop());
-    }
-    Ok(Wanted { devices: list.into(), order, last })
+    Ok(Wanted { devices: list.into(), order })
 }

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use c8y_pki_engine::list::Devices;
 use c8y_pki_engine::provision::bundle::{self, Bundle};
-use c8y_pki_engine::registry::Record;
+use c8y_pki_engine::registry::{Record, Registry};
+
+use crate::failure::Result;
 
 /// What files devices get.
 pub(super) enum Kinds {
@@ -29,24 +32,46 @@ impl Kinds {
             return Self::These(bundle.to_vec());
         }
         let mut all: Vec<Bundle> = Vec::new();
-        for record in records {
-            let folder = record.holder.device().map(|id| out.join(id.file_name()));
-            for kind in bundle::had(record, folder.as_deref()) {
-                if !all.contains(&kind) {
-                    all.push(kind);
-                }
-            }
-        }
+        records.into_iter().for_each(|record| add(&mut all, record, out));
         if all.is_empty() {
             all.push(Bundle::Pem);
         }
         Self::AsTheyHad(all)
     }
 
+    /// The same for devices of which some may have had none; if none of them had any, what is `usual`.
+    pub(super) fn kept_of(
+        bundle: &[Bundle],
+        usual: &[Bundle],
+        (devices, registry): (&Devices, &Registry),
+        out: &Path,
+    ) -> Result<Self> {
+        if !bundle.is_empty() {
+            return Ok(Self::These(bundle.to_vec()));
+        }
+        let mut all: Vec<Bundle> = Vec::new();
+        for id in devices.each_id() {
+            if let Some(last) = registry.history(id)?.pop() {
+                add(&mut all, &last, out);
+            }
+        }
+        Ok(if all.is_empty() { Self::of(usual) } else { Self::AsTheyHad(all) })
+    }
+
     /// All of them.
     pub(super) fn all(&self) -> &[Bundle] {
         match self {
             Self::These(kinds) | Self::AsTheyHad(kinds) => kinds,
+        }
+    }
+}
+
+/// Adds the kinds that a device had with this certificate.
+fn add(all: &mut Vec<Bundle>, record: &Record, out: &Path) {
+    let folder = record.holder.device().map(|id| out.join(id.file_name()));
+    for kind in bundle::had(record, folder.as_deref()) {
+        if !all.contains(&kind) {
+            all.push(kind);
         }
     }
 }

@@ -124,7 +124,7 @@ pub(crate) struct OutputArgs {
     pub(super) into: Form,
     /// What each device gets: pem, p12, jks, thin-edge (names of thin-edge.io, and a script that puts them
     /// in place), truststore-p12, truststore-jks. By default what it had, if it is renewed, or
-    /// named by its id with --existing replace; else what its order says, or pem
+    /// made again with --existing replace; else what its order says, or pem
     #[arg(long, value_delimiter = ',', value_name = "KINDS")]
     pub(super) bundle: Vec<Bundle>,
     /// Profile: a built-in one (`c8y-pki profile list`) or a file; by default device, or what the order says

@@ -130,7 +130,9 @@ pub(super) fn run(args: &CreateArgs, dir: &Path, out: Output) -> Result {
             view.progress.before
         ));
     }
-    out.note(&format!("issue them: `c8y-pki device issue --order {} --out DIR`", view.name));
+    let has_truststore = view.options.bundle.iter().any(|kind| kind.is_truststore());
+    let more = if has_truststore { " --server-cert FILE" } else { "" };
+    out.note(&format!("issue them: `c8y-pki device issue --order {} --out DIR{more}`", view.name));
     Ok(Outcome::Done)
 }
 

@@ -279,10 +279,10 @@ fn missing(args: &LabelsArgs, of: &str, without: &[Facts], with: usize) -> Failu
 fn issuing(args: &LabelsArgs) -> String {
     match &args.name {
         Some(name) => format!(
-            "`c8y-pki device issue --order {}`; if one was revoked, by its id with --existing replace",
+            "`c8y-pki device issue --order {} --out DIR`; if one was revoked, by its id with --existing replace",
             quoted(name)
         ),
-        None => "`c8y-pki device issue`".to_owned(),
+        None => "`c8y-pki device issue --from FILE --ca NAME --out DIR`".to_owned(),
     }
 }
 

@@ -103,6 +103,13 @@ pub enum Task {
     ListServers,
     /// List the tokens of the service.
     ListTokens,
+    /// List the servers of a CA whose certificates end.
+    ListServersEnding {
+        /// The CA's name.
+        ca: String,
+        /// Within how many days.
+        days: u32,
+    },
     /// Renew a server's certificate.
     RenewServer {
         /// The server's name.
@@ -111,6 +118,20 @@ pub enum Task {
 
     /// List the devices of each status.
     ListDevices,
+    /// List the devices of a CA whose certificates end.
+    ListDevicesEnding {
+        /// The CA's name.
+        ca: String,
+        /// Within how many days.
+        days: u32,
+    },
+    /// Renew the devices of a CA whose certificates end.
+    RenewDevicesEnding {
+        /// The CA's name.
+        ca: String,
+        /// Within how many days.
+        days: u32,
+    },
     /// List the devices with their batches.
     ListBatches,
     /// List the orders.

@@ -46,7 +46,21 @@ impl Devices {
 
     /// Who they are, in the order of the list, without those with faults.
     pub fn ids(&self) -> Vec<DeviceId> {
-        (0..self.len()).map(|index| self.outline(index).id.clone()).collect()
+        self.each_id().collect()
+    }
+
+    /// The same, one after the other.
+    pub fn each_id(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        (0..self.len()).map(|index| self.outline(index).id.clone())
+    }
+
+    /// The columns of a list in a file, beside that of the ids; none where the devices are at hand with all that is
+    /// said of them.
+    pub(crate) fn columns(&self) -> Option<&[String]> {
+        match self {
+            Self::List(_) => None,
+            Self::File(file) => Some(file.columns()),
+        }
     }
 
     /// BadRows of single devices.

@@ -26,6 +26,7 @@ pub struct ListFile {
     name: String,
     file: File,
     ids: Ids,
+    columns: Vec<String>,
     options: ListOptions,
     faults: BadRows,
     remarks: Vec<String>,
@@ -53,7 +54,8 @@ impl ListFile {
         if ids.len() == 0 && faults.count == 0 {
             return Err(no_device(&name));
         }
-        Ok(Self { name, file, ids, options, faults, remarks })
+        let columns = rows.columns();
+        Ok(Self { name, file, ids, columns, options, faults, remarks })
     }
 
     /// Visits its devices in their order, with all that the list says of them, without holding them all. An
@@ -84,6 +86,11 @@ impl ListFile {
     /// How many devices it has, without those with faults.
     pub fn devices(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Its columns beside that of the ids.
+    pub(super) fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     /// The device at a position, without its details.

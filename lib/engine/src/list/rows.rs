@@ -35,7 +35,7 @@ impl ListOptions {
 fn twice(headers: &[String]) -> Option<&str> {
     let mut seen = HashSet::with_capacity(headers.len());
     let named = headers.iter().filter(|header| !header.is_empty());
-    named.map(String::as_str).find(|header| !seen.insert(header.to_lowercase()))
+    named.map(String::as_str).find(|header| !seen.insert(*header))
 }
 
 /// Longest header line, in bytes.
@@ -111,6 +111,12 @@ impl<'a, R: Read> Rows<'a, R> {
             fail(format!("the first line has no column named {wanted}: {found}").into())
         })?;
         Ok(Self { file, reader, headers, id_column, details, row: csv::ByteRecord::new() })
+    }
+
+    /// The headers, without that of the ids.
+    pub(super) fn columns(&self) -> Vec<String> {
+        let others = self.headers.iter().enumerate().filter(|(i, _)| *i != self.id_column);
+        others.map(|(_, header)| header.clone()).collect()
     }
 
     /// The next row: a device, or what is wrong with it. None at the end.

@@ -48,13 +48,7 @@ pub fn shared_by(registry: &Registry, list: &DeviceList) -> Result<Option<OrderR
 /// when they were issued last: type, name, group and all else that their list had.
 pub fn keep_details(registry: &Registry, list: &mut DeviceList) -> Result {
     for device in list.devices.iter_mut().filter(|device| device.details.is_empty()) {
-        device.details = match registry.ordered(&device.id)? {
-            Some(ordered) => ordered.details,
-            None => {
-                let last = registry.history(&device.id)?.pop();
-                last.map(|record| record.details).unwrap_or_default()
-            }
-        };
+        device.details = registry.kept_details(&device.id)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::destination::Writer;
 use super::error::Result;
+use super::kept::Kept;
 use super::made::Made;
 use crate::files::growing::Growing;
 use crate::files::{self, Mark};
@@ -23,6 +24,8 @@ pub(super) struct Committer<'a> {
     /// The devices' passwords.
     pub(super) ledger: Option<Growing>,
     pub(super) pool: Option<&'a Drawing<'a>>,
+    /// What the list does not say of its devices.
+    pub(super) kept: Option<Kept>,
     pub(super) batch: &'a str,
     /// Whose keys those from outside are held against again.
     pub(super) newcomers: Newcomers,
@@ -42,6 +45,11 @@ impl Committer<'_> {
         if !self.can_undo {
             // So it is asked before.
             made = self.still_due(made)?;
+        }
+        if let Some(kept) = &self.kept {
+            for made in &mut made {
+                kept.add(self.registry, &made.id, &mut made.record.details)?;
+            }
         }
         let mut first = true;
         loop {

@@ -8,6 +8,7 @@
 //! | file | for |
 //! | --- | --- |
 //! | `job`, `context` | what is asked; clock, stop and progress |
+//! | `kept` | what a list does not say of its devices |
 //! | `error` | why a run could not start or had to stop |
 //! | `plan` | what becomes of each device, before the first key is made |
 //! | `claim` | which run makes which devices, where several have some in common |
@@ -30,6 +31,7 @@ mod destination;
 mod error;
 pub mod inspect;
 mod job;
+mod kept;
 mod key;
 mod made;
 mod make;

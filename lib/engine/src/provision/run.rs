@@ -12,6 +12,7 @@ use super::context::{Context, Progress};
 use super::destination::{self, Destination, Opening, Out, finish, grow};
 use super::error::{ProvisionError, Result};
 use super::job::{Job, Summary};
+use super::kept::Kept;
 use super::make::Maker;
 use super::plan::{Due, Plan, Planner};
 use super::share::{Share, Shared};
@@ -254,12 +255,14 @@ impl Run<'_> {
         };
         let shared = |share| Shared::begin(share, registry, batch);
         let shared = self.share.map(shared).transpose();
+        let kept = Kept::of(self.devices, self.job, registry)?;
         let mut committer = Committer {
             registry,
             writer: &*writer,
             can_undo: self.at.can_undo(),
             ledger,
             pool: maker.pool.as_ref(),
+            kept,
             batch,
             newcomers,
             context,

@@ -90,13 +90,24 @@ fn of_waiting(ca: &WaitingState) -> Item {
 
 /// The devices of a CA, or its servers.
 fn of_live(state: &LiveState, (ca, subject): (&CaState, Subject), picture: &Picture) -> Vec<Item> {
-    let (whose, task) = match subject {
-        Subject::Servers => (("a server", "servers"), Task::ListServers),
-        _ => (("a device", "devices"), Task::ListDevices),
+    // The shortest time that can be asked for is a day.
+    let (name, days) = (|| ca.name.clone(), picture.limits.device_days.max(1));
+    let (whose, list, renew) = match subject {
+        Subject::Servers => (
+            ("a server", "servers"),
+            Task::ListServersEnding { ca: name(), days },
+            Task::RenewServer { name: "NAME".to_owned() },
+        ),
+        _ => (
+            ("a device", "devices"),
+            Task::ListDevicesEnding { ca: name(), days },
+            Task::RenewDevicesEnding { ca: name(), days },
+        ),
     };
     let first = state.first_end.map(day).unwrap_or_default();
     let mut items = Vec::new();
-    let hint = || Some(Hint::run("see which, and renew them", task.clone()));
+    let hint =
+        || Some(Hint::run("see which", list.clone()).then(Hint::run("renew them", renew.clone())));
     if state.expired > 0 {
         let message = format!(
             "{} expired, the first on {first}",
@@ -192,7 +203,12 @@ fn of_trust(trust: &Trust) -> Option<Item> {
         let (message, hint) = match trust.disabled {
             true => (
                 format!("its certificate is disabled at the tenant, which refuses its {devices}"),
-                Hint::run("enable it", Task::EnableCa { name: trust.ca.clone() }),
+                Hint::run(
+                    "enable it",
+                    Task::EnableCa {
+                        name: trust.disabled_as.clone().unwrap_or_else(|| trust.ca.clone()),
+                    },
+                ),
             ),
             false => (
                 format!(

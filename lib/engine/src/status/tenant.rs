@@ -50,6 +50,9 @@ pub struct Trust {
     pub anchor: Option<String>,
     /// Whether one of its chain is uploaded and disabled.
     pub disabled: bool,
+    /// The fingerprint by which the tenant knows that one: it may have another name there.
+    #[serde(skip)]
+    pub disabled_as: Option<String>,
     /// Whether the proof of possession of that certificate is complete.
     pub proven: bool,
     /// Whether its devices register themselves.
@@ -185,6 +188,10 @@ fn trust(ca: &Ca, devices: u64, uploaded: &[TrustedCertificate]) -> Trust {
         ca: ca.name.clone(),
         devices,
         anchor: anchor.map(|one| one.name.clone()),
+        disabled_as: of_chain
+            .iter()
+            .find(|one| !one.is_enabled())
+            .map(|one| one.fingerprint.clone()),
         disabled: of_chain.iter().any(|one| !one.is_enabled()),
         proven: anchor.is_some_and(|one| one.proof_of_possession_valid),
         registers_itself: of_chain

@@ -124,6 +124,7 @@ fn tenant() -> AtTenant {
             devices: 7,
             anchor: Some("line".to_owned()),
             disabled: false,
+            disabled_as: None,
             proven: true,
             registers_itself: false,
         }]),

@@ -66,6 +66,17 @@ impl Registry {
         self.session()?.first(sql, values![folded], |row| read_ordered(row, 0))
     }
 
+    /// What is kept of a device beside its certificates: what its order says, or else what was recorded when it was
+    /// issued last.
+    pub(crate) fn kept_details(&self, id: impl AsRef<str>) -> Result<BTreeMap<String, String>> {
+        let ordered = self.ordered(id.as_ref())?.map(|ordered| ordered.details);
+        if let Some(details) = ordered.filter(|details| !details.is_empty()) {
+            return Ok(details);
+        }
+        let last = self.history(id)?.pop();
+        Ok(last.map(|record| record.details).unwrap_or_default())
+    }
+
     /// Whether a device was handed over with its live certificate; none if it is in no order that was not taken back.
     pub fn is_handed_over(&self, id: impl AsRef<str>) -> Result<Option<bool>> {
         let sql = "SELECT EXISTS (
