@@ -410,3 +410,29 @@ fn what_an_order_advises_can_be_typed() {
     assert!(said.contains("--order ts --out DIR --server-cert FILE`"), "{said}");
     assert!(!made("plain", "pem,p12").contains("--server-cert"));
 }
+/// What no run could issue is no order.
+#[test]
+fn an_order_that_could_never_be_issued_is_not_kept() {
+    let cli = Cli::with_cas();
+    let named = "subject_alt_name = [\"DNS:{id}.example.com\"]\n".to_owned();
+    cli.write("named.toml", named + &cli.ok("profile show device"));
+    cli.write("good.csv", "id\ngw-1\n");
+    cli.write("bad.csv", "id\ngw-1\ngw_2\n");
+    for (list, options, words) in [
+        ("good", "--profile server", "is not for devices"),
+        ("good", "--days 9999", "9999"),
+        ("good", "--bundle truststore-p12", "nothing would keep the devices' keys"),
+        ("bad", "--profile named.toml", "gw_2"),
+    ] {
+        let line = format!("order create a --from {list}.csv --ca line {options}");
+        let said = cli.run(&line).expect(2).stderr;
+        assert!(said.contains(words), "{options}: {said}");
+        assert!(!said.contains("--shorten"), "order create has no such option: {said}");
+    }
+    let toml = cli.text("pki/pki.toml");
+    cli.write("pki/pki.toml", format!("{toml}\n[policy.line]\nids = [\"gw-*\"]\n"));
+    let said = cli.run("order create a --from bad.csv --ca line").expect(2).stderr;
+    assert!(said.contains("line 3") && said.contains("gw_2"), "{said}");
+    assert_eq!(cli.ok("order list --json"), "");
+    cli.ok("order create a --from good.csv --ca line");
+}

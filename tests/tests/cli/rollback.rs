@@ -160,12 +160,14 @@ fn a_hand_over_file_tells_what_an_older_registry_has_forgotten() {
     back_up(&cli);
     cli.ok(&format!("device issue b --ca line --out elsewhere {CA_PW}"));
     cli.ok("device revoke a b --reason keyCompromise");
-    cli.ok(&format!("device manifest --out later {CA_PW}"));
+    // In the same place, where the registry of the backup knows of one.
+    fs::rename(cli.path("handover"), cli.path("former")).expect("moved away");
+    cli.ok(&format!("device manifest --out handover {CA_PW}"));
     restore(&cli);
     fs::remove_dir_all(cli.path("elsewhere")).expect("gone");
 
     let checked = cli.run("registry check").expect(1).stdout;
-    assert!(checked.contains("later/manifest.csv names the certificate"), "{checked}");
+    assert!(checked.contains("handover/manifest.csv names the certificate"), "{checked}");
     let said = cli.fails(1, &format!("ca crl line {CA_PW}"));
     assert!(said.contains("of b, which is not in the registry; no list of line is made"), "{said}");
     // Accepted once, it is not asked again.
@@ -173,7 +175,7 @@ fn a_hand_over_file_tells_what_an_older_registry_has_forgotten() {
     assert!(said.contains("accepted: "), "{said}");
     assert_eq!(next_list(&cli, "")["number"], "2");
     // A file that was changed tells nothing, and is not in the way.
-    fs::write(cli.path("later/manifest.csv"), "something else").expect("written");
+    fs::write(cli.path("handover/manifest.csv"), "something else").expect("written");
     cli.ok("registry check");
 }
 

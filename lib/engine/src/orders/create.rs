@@ -1,13 +1,15 @@
 //! An order is made from a list, of which every row has to be good.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::error::{OrderError, Result};
 use super::options::OrderOptions;
 use crate::client_id::is_kept_by_windows;
-use crate::failure::{Hint, Task};
+use crate::failure::{Failure as _, Hint, Task};
 use crate::list::{BadRow, BadRows, Device, ListError, ListFile, new_ids};
-use crate::pki::Pki;
+use crate::pki::{Ca, CertifyError, Pki, Terms};
+use crate::profile::{Kind, Profile};
+use crate::provision::ProvisionError;
 use crate::registry::{NewOrder, OrderRecord, Ordered, Registry, RegistryError, Standing};
 
 /// Most characters of an order's name: it is part of file names.
@@ -46,11 +48,16 @@ pub fn create(
     if length > MAX_CUSTOMER {
         return Err(OrderError::LongCustomer(length));
     }
-    pki.check_not_revoked(&pki.ca(draft.ca)?)?;
+    let ca = pki.ca(draft.ca)?;
+    pki.check_not_revoked(&ca)?;
     if pki.registry().order(draft.name)?.is_some() {
         return Err(RegistryError::OrderExists { name: draft.name.to_owned() }.into());
     }
-    refuse_faults(pki.registry(), list)?;
+    let profile = draft.options.profile_of_all()?;
+    check_options(&ca, draft.options, &profile, now)?;
+    let (policy, subject) = (pki.policy(draft.ca), draft.options.subject_of_all(&profile)?);
+    let terms = Terms { ca: &ca, policy: &policy, profile: &profile, subject: &subject };
+    refuse_faults(pki.registry(), &terms, list)?;
     let options = serde_json::to_value(draft.options).unwrap_or_default();
     let order = NewOrder {
         name: draft.name,
@@ -77,8 +84,29 @@ pub fn named(registry: &Registry, name: &str) -> Result<OrderRecord> {
     Ok(registry.order_named(name)?)
 }
 
+/// Refuses options with which no run could issue anything.
+fn check_options(
+    ca: &Ca,
+    options: &OrderOptions,
+    profile: &Profile,
+    now: OffsetDateTime,
+) -> Result {
+    if profile.kind != Kind::Device {
+        return Err(ProvisionError::WrongProfile { name: profile.name.clone() }.into());
+    }
+    if !options.bundle.is_empty() && !options.bundle.iter().any(|kind| kind.has_key()) {
+        return Err(ProvisionError::NoKeyInBundle.into());
+    }
+    let (Some(days), end) = (options.days, ca.certificate().not_after) else { return Ok(()) };
+    if now + Duration::days(days.into()) <= end {
+        return Ok(());
+    }
+    let most = (end - now).whole_days().max(0);
+    Err(OrderError::Days { days, ca: ca.name.clone(), end: end.date(), most })
+}
+
 /// Refuses a list with rows that cannot be used, all of them at once.
-fn refuse_faults(registry: &Registry, list: &ListFile) -> Result {
+fn refuse_faults(registry: &Registry, terms: &Terms<'_>, list: &ListFile) -> Result {
     let mut faults: BadRows = list.faults().clone();
     let mut standings = registry.standings()?;
     list.each(|device| -> Result {
@@ -92,6 +120,9 @@ fn refuse_faults(registry: &Registry, list: &ListFile) -> Result {
                 Standing::Live | Standing::Former => None,
             },
         };
+        let refused =
+            |e: CertifyError| BadRow::of(&device, format!("{}: {e}", device.named()), e.hint());
+        let fault = fault.or_else(|| terms.check(&device.id, None).err().map(refused));
         fault.into_iter().for_each(|fault| faults.add(fault));
         Ok(())
     })?;

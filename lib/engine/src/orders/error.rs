@@ -1,10 +1,13 @@
 //! Why something cannot be done with an order.
 
+use crate::crypto::CryptoError;
 use crate::failure::{Failure, Fault, Hint, Underlying};
 use crate::files::FileError;
 use crate::list::ListError;
+use crate::name::NameError;
 use crate::pki::AuthorityError;
-use crate::profile::ProfileError;
+use crate::profile::{ProfileError, UnknownProfile};
+use crate::provision::ProvisionError;
 use crate::registry::RegistryError;
 
 pub(super) type Result<T = (), E = OrderError> = std::result::Result<T, E>;
@@ -39,6 +42,30 @@ pub enum OrderError {
         #[source]
         problem: Underlying,
     },
+    /// Devices that would outlive their CA.
+    #[error("a validity of {days} days is asked for, but the CA {ca} ends on {end}")]
+    Days {
+        /// What is asked for.
+        days: u32,
+        /// The CA.
+        ca: String,
+        /// The day on which it ends.
+        end: time::Date,
+        /// The most that it allows.
+        most: i64,
+    },
+    /// What is wrong with how its devices are to be made.
+    #[error(transparent)]
+    Provision(#[from] ProvisionError),
+    /// A profile that there is not.
+    #[error(transparent)]
+    UnknownProfile(#[from] UnknownProfile),
+    /// A subject.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A type of keys.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
     /// The file of its profile.
     #[error(transparent)]
     File(#[from] FileError),
@@ -62,7 +89,12 @@ impl Failure for OrderError {
             Self::BadName(_)
             | Self::LongCustomer(_)
             | Self::TakenBack { .. }
+            | Self::Days { .. }
             | Self::Options { .. } => Fault::Input,
+            Self::Provision(e) => e.fault(),
+            Self::UnknownProfile(e) => e.fault(),
+            Self::Name(e) => e.fault(),
+            Self::Crypto(e) => e.fault(),
             Self::File(e) => e.fault(),
             Self::Profile(e) => e.fault(),
             Self::List(e) => e.fault(),
@@ -76,6 +108,14 @@ impl Failure for OrderError {
             Self::TakenBack { .. } => Some("make another order from the right list".into()),
             Self::Options { .. } => Some("was it made by a newer version of c8y-pki?".into()),
             Self::BadName(_) | Self::LongCustomer(_) => None,
+            Self::Days { most: 0, .. } => Some("renew the CA first".into()),
+            Self::Days { most, .. } => {
+                Some(format!("ask for at most {most}, or for none: then it is shortened").into())
+            }
+            Self::Provision(e) => e.hint(),
+            Self::UnknownProfile(e) => e.hint(),
+            Self::Name(e) => e.hint(),
+            Self::Crypto(e) => e.hint(),
             Self::File(e) => e.hint(),
             Self::Profile(e) => e.hint(),
             Self::List(e) => e.hint(),

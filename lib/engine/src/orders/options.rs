@@ -5,9 +5,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::{OrderError, Result};
+use crate::crypto::KeyType;
 use crate::failure::Underlying;
 use crate::files;
-use crate::profile::Profile;
+use crate::name::{Name, NameBuilder, find_field};
+use crate::profile::{Profile, UnknownProfile};
 use crate::provision::bundle::Bundle;
 use crate::registry::OrderRecord;
 
@@ -44,6 +46,25 @@ impl OrderOptions {
             name: order.name.clone(),
             problem: Underlying::of(e),
         })
+    }
+
+    /// The profile of its devices, with the type of their keys.
+    pub(super) fn profile_of_all(&self) -> Result<Profile> {
+        let usual = || Ok::<_, UnknownProfile>("device".parse()?);
+        let profile = self.read_profile()?.map_or_else(usual, Ok)?;
+        let key = self.key_type.as_deref().map(str::parse::<KeyType>).transpose()?;
+        // What does not go together was refused when the options were read.
+        Ok(key.and_then(|key| profile.clone().with_key(key).ok()).unwrap_or(profile))
+    }
+
+    /// The subject of its devices without the common name.
+    pub(super) fn subject_of_all(&self, profile: &Profile) -> Result<NameBuilder> {
+        let Some(text) = &self.subject else { return Ok(profile.subject_except(&[])?) };
+        let mut builder = Name::builder();
+        for attribute in Name::parse(text)?.attributes() {
+            builder.push(find_field(attribute.label())?, &attribute.value)?;
+        }
+        Ok(builder)
     }
 
     /// The profile that it names; none if it names none.
