@@ -199,6 +199,20 @@ fn a_label_does_not_lack_what_it_is_to_show() {
 }
 
 #[test]
+fn a_label_for_registration_says_which_of_its_two_parts_is_missing() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id,ENROLLMENT_OTP\ngw-1,Uk3-9nTq-77\n");
+    cli.ok("order create acme --from list.csv --ca line");
+    let labels = "order labels acme --template label-registration.toml --out l.pdf";
+    let said = cli.fails(2, labels);
+    assert!(said.contains("device \"gw-1\" has no one-time password for its label"), "{said}");
+    assert!(said.contains("give --one-time-passwords FILE with a row for each device"), "{said}");
+    let said = cli.fails(2, &format!("{labels} --one-time-passwords list.csv"));
+    assert!(said.contains("has no domain of its tenant for its label"), "{said}");
+    assert!(said.contains("give --domain DOMAIN") && !said.contains("with a row"), "{said}");
+}
+
+#[test]
 fn labels_are_made_again_for_some_and_for_several_orders() {
     let cli = Cli::with_cas();
     cli.write("a.csv", "id,name\ngw-1,One\ngw-2,Two\ngw-3,Three\n");

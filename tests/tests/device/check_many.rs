@@ -118,3 +118,21 @@ fn a_rate_is_a_number_from_one() {
         assert!(refused.error().contains("--rate"), "{refused:?}");
     }
 }
+
+/// The devices of an order are where the registry says, whatever directory that is.
+#[test]
+fn devices_of_an_order_are_found_where_they_were_put() {
+    let cli = Cli::with_cas();
+    if server_certificate(&cli).is_none() {
+        return;
+    }
+    cli.write("list.csv", "id\ngw-1\ngw-2\n");
+    cli.ok("order create acme --from list.csv --ca line");
+    cli.ok(&format!("device issue --order acme --out elsewhere {CA_PW}"));
+    let Some(broker) = Mosquitto::start(&cli, "pki/ca/root/cert.pem", "") else { return };
+    let how = format!("--host localhost --port {} --truststore server-ca.pem", broker.port);
+    let checked = cli.run(&format!("device check --order acme {how}")).expect(0);
+    assert!(checked.stdout.contains("gw-2"), "{checked:?}");
+    let wrong = cli.run(&format!("device check --order acme --out out {how}"));
+    assert!(wrong.stdout.contains("there is no directory out/gw-1"), "{wrong:?}");
+}

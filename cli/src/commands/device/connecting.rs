@@ -1,7 +1,7 @@
 //! What the commands share that connect as a device would: where its files are and what opens them.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use c8y_pki_core::client_id::{ClientId, DeviceId};
@@ -10,6 +10,7 @@ use c8y_pki_engine::device::credentials::{CredentialError, Credentials, Files, P
 use c8y_pki_engine::device::link::Target;
 use c8y_pki_engine::device::mqtt::ConnectOptions;
 use c8y_pki_engine::device::service::Service;
+use c8y_pki_engine::registry::Registry;
 use clap::Args;
 
 use super::at_service::ServiceArgs;
@@ -20,9 +21,9 @@ use crate::secrets::{Source, known};
 /// Where the files of devices are, and what opens them.
 #[derive(Debug, Args)]
 pub(super) struct FilesArgs {
-    /// The directory that has one directory per device
-    #[arg(long, value_name = "DIR", default_value = "out")]
-    out: PathBuf,
+    /// The directory that has one directory per device; by default out, or with --order where each device was put
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// The directory of one device, in place of --out
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
@@ -70,8 +71,22 @@ impl Subject {
 impl FilesArgs {
     /// The device whose directory is in --out.
     pub(super) fn in_out(&self, device: DeviceId) -> Subject {
-        let place = FilePlace::Bundle(self.out.join(device.file_name()));
+        let out = self.out.as_deref().unwrap_or(Path::new("out"));
+        let place = FilePlace::Bundle(out.join(device.file_name()));
         Subject { device: Some(device), place }
+    }
+
+    /// The device whose directory is where the registry says, unless --out says something else.
+    pub(super) fn where_put(&self, device: DeviceId, registry: &Registry) -> Result<Subject> {
+        let live = match self.out {
+            Some(_) => None,
+            None => registry.live_device(&device)?,
+        };
+        let folder = live.and_then(|live| live.location).filter(|place| place.is_dir());
+        Ok(match folder {
+            Some(folder) => Subject { device: Some(device), place: FilePlace::Bundle(folder) },
+            None => self.in_out(device),
+        })
     }
 
     /// The devices that are named, each once, or the one whose files are.

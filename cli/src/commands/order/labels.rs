@@ -135,7 +135,7 @@ pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
     }
     let drawn: std::result::Result<Vec<Label>, LabelError> =
         with.iter().map(|facts| template.label(facts)).collect();
-    let labels = drawn.map_err(|e| explained(e, args))?;
+    let labels = drawn.map_err(|e| explained(e))?;
     if labels.is_empty() {
         return Err(Failure::no(
             format!("no device of {of} has a certificate for its label"),
@@ -287,11 +287,13 @@ fn issuing(args: &LabelsArgs) -> String {
 }
 
 /// What is not known of a device, with the option that gives it.
-fn explained(error: LabelError, args: &LabelsArgs) -> Failure {
+fn explained(error: LabelError) -> Failure {
     let option = match &error {
+        LabelError::Unknown { what, .. } if what.starts_with("domain") => {
+            return Failure::usage(error.to_string(), "give --domain DOMAIN");
+        }
         LabelError::Unknown { what, .. } if what.starts_with("one-time") => {
-            let file = args.one_time_passwords.is_none();
-            if file { "--one-time-passwords FILE" } else { "--domain DOMAIN" }
+            "--one-time-passwords FILE"
         }
         LabelError::Unknown { what, .. } if what.starts_with("store") => "--secrets FILE",
         _ => return error.into(),

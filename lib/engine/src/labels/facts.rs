@@ -136,11 +136,11 @@ impl Placeholder {
     }
 
     /// What is missing where there is none; `None` where a device may well have none.
-    pub(super) fn needed(self) -> Option<&'static str> {
+    pub(super) fn needed(self, facts: &Facts) -> Option<&'static str> {
         Some(match self {
             _ if self.is_of_certificate() => "live certificate",
-            Self::Registration => "one-time password and tenant (its domain)",
-            Self::OneTime => "one-time password",
+            Self::Registration if facts.one_time.is_some() => "domain of its tenant",
+            Self::Registration | Self::OneTime => "one-time password",
             Self::StorePassword => "store password",
             _ => return None,
         })

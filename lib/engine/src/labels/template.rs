@@ -232,7 +232,7 @@ impl Text {
                 Part::Value(placeholder) => {
                     asked += 1;
                     let value = placeholder.of(facts).filter(|value| !value.is_empty());
-                    if let (None, Some(what)) = (&value, placeholder.needed()) {
+                    if let (None, Some(what)) = (&value, placeholder.needed(facts)) {
                         return Err(LabelError::Unknown { id: facts.id.clone(), what });
                     }
                     known += usize::from(value.is_some());

@@ -141,7 +141,7 @@ pub(super) fn chosen(args: &CheckArgs, pki: Option<&Pki>, out: Output) -> Result
     if let (Some(name), Some(pki)) = (&args.order, pki) {
         let registry = pki.registry();
         let list = orders::list_of(registry, &orders::named(registry, name)?)?;
-        return Ok(spread(args, list));
+        return spread(args, list, |id| args.files.where_put(id, registry));
     }
     let Some(list) = &args.from else {
         let named = args.files.subjects(&args.ids)?;
@@ -150,17 +150,22 @@ pub(super) fn chosen(args: &CheckArgs, pki: Option<&Pki>, out: Output) -> Result
             false => Ok(Chosen { listed: named.len(), subjects: named, id_types: HashMap::new() }),
         };
     };
-    Ok(spread(args, args.columns.read(list, out)?.without_faults()?))
+    let list = args.columns.read(list, out)?.without_faults()?;
+    spread(args, list, |id| Ok(args.files.in_out(id)))
 }
 
 /// The devices of a list, or as many of them as are to be checked.
-fn spread(args: &CheckArgs, list: DeviceList) -> Chosen {
+fn spread(
+    args: &CheckArgs,
+    list: DeviceList,
+    place: impl Fn(DeviceId) -> Result<Subject>,
+) -> Result<Chosen> {
     let id_types = registration::id_types(&list.devices);
     let devices: Vec<DeviceId> = list.devices.into_iter().map(|d| d.id).collect();
     let sample = args.sample.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     let listed = devices.len();
-    let devices = check::spread(devices, sample).into_iter();
-    Chosen { subjects: devices.map(|id| args.files.in_out(id)).collect(), listed, id_types }
+    let subjects = check::spread(devices, sample).into_iter().map(place).collect::<Result<_>>()?;
+    Ok(Chosen { subjects, listed, id_types })
 }
 
 impl<'a> Setting<'a> {
