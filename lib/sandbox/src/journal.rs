@@ -1,11 +1,11 @@
-//! What was asked and answered: the last thousand requests, MQTT's among them, without anything
-//! secret.
+//! What was asked and answered: the last thousand requests, MQTT's among them, and before those the last thousand that
+//! were refused, so that one refused device is seen among very many others. Without anything secret.
 
 use std::collections::VecDeque;
 
 use serde::Serialize;
 
-/// How many requests are kept.
+/// How many requests are kept, and how many refused ones before those.
 const KEPT: usize = 1000;
 
 /// One request and its answer; of MQTT a `CONNECT`, the end of a connection (`DISCONNECT`), a handshake
@@ -40,10 +40,27 @@ pub struct Connection {
     pub reason: Option<String>,
 }
 
+impl Connection {
+    /// Whether it was refused, and not on purpose. That an option is not set is an answer to a question. The page judges
+    /// alike.
+    fn is_refused(&self) -> bool {
+        let is_no = match self.port.starts_with("mqtt") {
+            true => self.status > 0 || self.method == "PUBLISH",
+            false => {
+                let is_unset = self.status == 404 && self.path.starts_with("/tenant/options/");
+                self.status >= 400 && !is_unset
+            }
+        };
+        is_no && self.fault.is_none()
+    }
+}
+
 /// The list of requests, and their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     kept: VecDeque<Connection>,
+    /// Refused ones that were pushed out of that.
+    refused: VecDeque<Connection>,
     requests: u64,
     faulted: u64,
 }
@@ -55,7 +72,10 @@ impl Journal {
         self.faulted += u64::from(connection.fault.is_some());
         connection.number = self.requests;
         if self.kept.len() == KEPT {
-            self.kept.pop_front();
+            self.refused.extend(self.kept.pop_front().filter(Connection::is_refused));
+        }
+        if self.refused.len() > KEPT {
+            self.refused.pop_front();
         }
         self.kept.push_back(connection);
     }
@@ -69,10 +89,39 @@ impl Journal {
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Connection> {
-        self.kept.iter()
+        self.refused.iter().chain(&self.kept)
     }
 
     pub(super) fn after(&self, number: u64) -> Vec<Connection> {
-        self.kept.iter().filter(|c| c.number > number).cloned().collect()
+        self.all().filter(|c| c.number > number).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_device_is_kept_among_many_others() {
+        let connection = |path: &str, status| Connection {
+            number: 0,
+            at: String::new(),
+            port: "mqtt",
+            method: "CONNECT".to_owned(),
+            path: path.to_owned(),
+            status,
+            user: None,
+            certificate: None,
+            fault: None,
+            reason: None,
+        };
+        let mut journal = Journal::default();
+        journal.add(connection("gw-1", 5));
+        (0..5 * KEPT).for_each(|_| journal.add(connection("gw-2", 0)));
+        assert_eq!(journal.all().count(), KEPT + 1);
+        assert_eq!(journal.all().next().map(|c| (c.path.as_str(), c.number)), Some(("gw-1", 1)));
+        (0..5 * KEPT).for_each(|_| journal.add(connection("gw-3", 5)));
+        assert_eq!(journal.all().count(), 2 * KEPT);
+        assert_eq!(journal.after(10 * KEPT as u64).len(), 1);
     }
 }

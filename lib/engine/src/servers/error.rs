@@ -197,7 +197,8 @@ impl Failure for ServerError {
             }
             Self::SubjectWithCommonName => "leave the common name out".into(),
             Self::IsDevice { .. } => "give the server another name".into(),
-            Self::Unknown { .. } => Hint::run("see all of them", Task::ListServers),
+            Self::Unknown { .. } => Hint::run("see all of them", Task::ListServers)
+                .then("one that was revoked is not renewed: issue it again"),
             Self::NoKey { .. } => "give its request".into(),
             Self::SharedKey { .. } => "let the server make a key of its own".into(),
             Self::Taken { .. } => "run the same command again".into(),
