@@ -2,6 +2,7 @@
 
 mod contexts;
 mod crl;
+mod demo;
 mod described;
 mod edge;
 mod exit_codes;

@@ -2,26 +2,10 @@
 //! has nothing yet.
 
 use c8y_pki_tests::at_tenant::AtTenant;
-use c8y_pki_tests::cli::Cli;
 
-const FILE: &str = "demo/rollout.toml";
+use super::demo::{FILE, edit, example};
+
 const TENANT: &str = "[tenant]\ncas = [\"line-7\"]\n";
-
-/// The embedded example with this section for the tenant and three devices, in `demo`.
-fn example(section: &str) -> Cli {
-    let cli = Cli::new();
-    let text = cli.ok("profile show rollout.toml");
-    let (file, _) = text.split_once("# [tenant]").expect("a tenant in the example");
-    cli.write(FILE, format!("{file}{section}"));
-    cli.write("demo/devices.csv", "id,name\ngw-0,Zero\ngw-1,One\ngw-2,Two\n");
-    cli
-}
-
-fn edit(cli: &Cli, from: &str, to: &str) {
-    let text = cli.text(FILE);
-    assert!(text.contains(from), "no {from:?} in {text}");
-    cli.write(FILE, text.replace(from, to));
-}
 
 #[test]
 fn a_revoked_device_is_neither_registered_nor_connected() {

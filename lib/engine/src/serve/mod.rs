@@ -23,7 +23,7 @@
 //! | `state` | what all requests share |
 //! | `terms` | how one device's certificate is made |
 //! | `auth` | who asks |
-//! | `sign` | a request is signed, whoever has sent it |
+//! | `sign` | a request is signed, from EST and from the API |
 //! | `enrol` | first and further certificates over EST |
 //! | `api` | the same, and more, as JSON |
 //! | `route` | which request is for what |

@@ -1,4 +1,4 @@
-//! Addresses that have shown tokens that are none. Whoever has a token is let in all the same: nobody can shut out a
+//! Addresses that have shown tokens that are none. A client with a token is let in all the same: nobody can shut out a
 //! station by guessing from its address.
 
 use std::collections::HashMap;
