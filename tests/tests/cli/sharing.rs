@@ -164,8 +164,8 @@ fn three_stations_make_an_order_while_one_dies_and_the_server_and_the_network_of
     shop.is_complete(&python, &["out-1", "out-2", "out-3"]);
 }
 
-/// The station that has a part of the list now counts: what another one records for it afterwards does not count, also if nobody has made
-/// the devices meanwhile.
+/// Only the station that has a part of the list now counts: what another one records for it afterwards does not, also if
+/// nobody has made the devices meanwhile.
 #[test]
 fn what_comes_after_another_one_has_taken_the_part_is_not_recorded() {
     let (Some(cluster), Some(python)) = (Cluster::start(), python_with("cryptography")) else {
