@@ -190,6 +190,9 @@ fn a_rollout_makes_its_root_in_a_token() {
     assert!(no_file.contains("demo/pin"), "{no_file}");
     assert!(!cli.path("demo/pki").exists());
     cli.write("demo/pin", PASSWORD);
+    // The plan tells of secrets that others can read.
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(cli.path("demo/pin"), private).expect("its mode");
     let done = hsm.cli(&cli, "rollout demo/rollout.toml", &[]).expect(0).stdout;
     assert!(done.contains("4 devices issued"), "{done}");
     let again = hsm.cli(&cli, "rollout demo/rollout.toml", &[]).expect(0).stdout;
