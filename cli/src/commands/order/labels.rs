@@ -135,7 +135,7 @@ pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
     }
     let drawn: std::result::Result<Vec<Label>, LabelError> =
         with.iter().map(|facts| template.label(facts)).collect();
-    let labels = drawn.map_err(|e| explained(e))?;
+    let labels = drawn.map_err(explained)?;
     if labels.is_empty() {
         return Err(Failure::no(
             format!("no device of {of} has a certificate for its label"),

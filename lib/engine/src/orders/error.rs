@@ -56,7 +56,7 @@ pub enum OrderError {
     },
     /// What is wrong with how its devices are to be made.
     #[error(transparent)]
-    Provision(#[from] ProvisionError),
+    Provision(Box<ProvisionError>),
     /// A profile that there is not.
     #[error(transparent)]
     UnknownProfile(#[from] UnknownProfile),
@@ -81,6 +81,12 @@ pub enum OrderError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+}
+
+impl From<ProvisionError> for OrderError {
+    fn from(e: ProvisionError) -> Self {
+        Self::Provision(Box::new(e))
+    }
 }
 
 impl Failure for OrderError {

@@ -9,7 +9,7 @@ use crate::crypto::KeyType;
 use crate::failure::Underlying;
 use crate::files;
 use crate::name::{Name, NameBuilder, find_field};
-use crate::profile::{Profile, UnknownProfile};
+use crate::profile::Profile;
 use crate::provision::bundle::Bundle;
 use crate::registry::OrderRecord;
 
@@ -50,8 +50,10 @@ impl OrderOptions {
 
     /// The profile of its devices, with the type of their keys.
     pub(super) fn profile_of_all(&self) -> Result<Profile> {
-        let usual = || Ok::<_, UnknownProfile>("device".parse()?);
-        let profile = self.read_profile()?.map_or_else(usual, Ok)?;
+        let profile = match self.read_profile()? {
+            Some(profile) => profile,
+            None => "device".parse()?,
+        };
         let key = self.key_type.as_deref().map(str::parse::<KeyType>).transpose()?;
         // What does not go together was refused when the options were read.
         Ok(key.and_then(|key| profile.clone().with_key(key).ok()).unwrap_or(profile))
