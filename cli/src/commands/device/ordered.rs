@@ -1,7 +1,7 @@
 //! How the devices of an order are made: what it says takes the place of options.
 
 use c8y_pki_core::crypto::KeyType;
-use c8y_pki_core::name::{Name, NameBuilder, find_field};
+use c8y_pki_core::name::NameBuilder;
 use c8y_pki_core::profile::Profile;
 use c8y_pki_engine::orders::OrderOptions;
 use c8y_pki_engine::registry::OrderRecord;
@@ -73,17 +73,11 @@ impl<'a> Ordered<'a> {
     /// The fields of the subject beside the common name.
     pub(super) fn subject(&self, given: &SubjectArgs, profile: &Profile) -> Result<NameBuilder> {
         self.refuse("a subject", given.is_given())?;
-        let own = self.order.as_ref().and_then(|(_, options)| options.subject.as_deref());
-        let subject = match own.filter(|_| !given.is_given()) {
-            Some(text) => {
-                let mut builder = Name::builder();
-                for attribute in Name::parse(text)?.attributes() {
-                    builder.push(find_field(attribute.label())?, &attribute.value)?;
-                }
-                builder
-            }
-            None => given.builder(profile)?,
+        let own = match &self.order {
+            Some((_, options)) if !given.is_given() => options.read_subject()?,
+            _ => None,
         };
+        let subject = own.map_or_else(|| given.builder(profile), Ok)?;
         if subject.has("CN") {
             return Err(Failure::usage(
                 "the subject has a common name, but a device's common name is its id",

@@ -61,12 +61,20 @@ impl OrderOptions {
 
     /// The subject of its devices without the common name.
     pub(super) fn subject_of_all(&self, profile: &Profile) -> Result<NameBuilder> {
-        let Some(text) = &self.subject else { return Ok(profile.subject_except(&[])?) };
+        match self.read_subject()? {
+            Some(subject) => Ok(subject),
+            None => Ok(profile.subject_except(&[])?),
+        }
+    }
+
+    /// The subject that it gives, without the common name; none if it gives none.
+    pub fn read_subject(&self) -> Result<Option<NameBuilder>> {
+        let Some(text) = &self.subject else { return Ok(None) };
         let mut builder = Name::builder();
         for attribute in Name::parse(text)?.attributes() {
             builder.push(find_field(attribute.label())?, &attribute.value)?;
         }
-        Ok(builder)
+        Ok(Some(builder))
     }
 
     /// The profile that it names; none if it names none.

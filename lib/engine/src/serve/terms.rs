@@ -8,7 +8,6 @@ use super::usual::Usual;
 use crate::client_id::DeviceId;
 use crate::crypto::{KeyType, PublicKey};
 use crate::list::Device;
-use crate::name::{Name, NameBuilder, NameError, find_field};
 use crate::orders::OrderOptions;
 use crate::registration::{OneTimePassword, column_of, has_password, one_time_password};
 use crate::registry::{OrderRecord, Record};
@@ -77,8 +76,8 @@ impl Terms {
             let own = self.usual.profile.subject_except(&[]);
             self.usual.subject = own.map_err(|e| failed(&e))?;
         }
-        if let Some(subject) = &said.subject {
-            self.usual.subject = subject_of(subject).map_err(|e| failed(&e))?;
+        if let Some(subject) = said.read_subject().map_err(|e| failed(&e))? {
+            self.usual.subject = subject;
         }
         self.usual.days = said.days.or(self.usual.days);
         Ok(())
@@ -106,12 +105,4 @@ impl Terms {
             _ => Ok(()),
         }
     }
-}
-
-fn subject_of(text: &str) -> std::result::Result<NameBuilder, NameError> {
-    let mut builder = Name::builder();
-    for attribute in Name::parse(text)?.attributes() {
-        builder.push(find_field(attribute.label())?, &attribute.value)?;
-    }
-    Ok(builder)
 }
