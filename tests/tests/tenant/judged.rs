@@ -121,7 +121,7 @@ fn what_was_not_asked_is_said_and_stops_nothing() {
     // 404: a release without the call.
     let at = AtTenant::with(folder(2, TENANT), Settings { verdicts: false, ..Settings::default() });
     let told = at.run(RUN).expect(0);
-    assert!(told.stdout.contains("not accepted  verdict"), "{told:?}");
+    assert!(told.stdout.contains("not asked  verdict"), "{told:?}");
     assert!(told.stdout.contains("not asked: the platform answers 404"), "{told:?}");
     let warning =
         "warning: it is not known whether the platform accepts the chain of gw-0 (not asked: ";

@@ -16,6 +16,8 @@ fn a_revoked_device_is_neither_registered_nor_connected() {
     let at = AtTenant::new(cli);
     let line = format!("rollout {FILE}");
     let plan = at.run(&format!("{line} --plan --exit-code")).expect(4).stdout;
+    let again = format!("{line} --issue-revoked");
+    assert!(plan.contains(&format!("to apply: `c8y-pki {again}`")), "{plan}");
     assert!(plan.contains("revoked: they get no certificate and are not registered"), "{plan}");
     assert!(plan.contains("the tenant's list of revocations does not have them"), "{plan}");
     assert!(plan.contains("`c8y-pki --pki demo/pki tenant crl upload"), "{plan}");
@@ -29,6 +31,17 @@ fn a_revoked_device_is_neither_registered_nor_connected() {
     at.run("--pki demo/pki tenant crl upload").expect(1);
     let plan = at.run(&format!("{line} --plan")).expect(0).stdout;
     assert!(!plan.contains("list of revocations does not have"), "{plan}");
+    // Issued again, if that is asked for: registered like the others, with a key of its own.
+    let key = at.cli.read("demo/out/devices/gw-1/key.pem");
+    let plan = at.run(&format!("{again} --plan")).expect(0).stdout;
+    assert!(plan.contains("revoked: they are issued again"), "{plan}");
+    at.ok(&again);
+    assert_ne!(at.cli.read("demo/out/devices/gw-1/key.pem"), key);
+    assert_eq!(at.list("devices").len(), 3);
+    at.run(&format!("{again} --plan --exit-code")).expect(0);
+    let plan = at.run(&format!("{line} --plan --exit-code")).expect(0).stdout;
+    assert!(!plan.contains("but revoked"), "{plan}");
+    at.cli.ok("--pki demo/pki device revoke gw-1 --yes");
     // What is tried is said, and what is not.
     let tried = at.run(&format!("rollout {FILE} --sandbox --connect=1")).expect(0).stdout;
     assert!(tried.contains("1 of the 1 device tried connect to localhost:"), "{tried}");

@@ -30,6 +30,7 @@ impl Asked<'_> {
         Some(match finding.remedy.as_ref()? {
             Remedy::Replace => self.rollout("--replace-differing"),
             Remedy::Prune => self.rollout("--prune"),
+            Remedy::IssueRevoked => self.rollout("--issue-revoked"),
             Remedy::RenewCa { ca, days } => {
                 let command = self.in_pki(&format!("ca renew {ca} --days {days}"));
                 command + &self.password_of_issuer(ca)

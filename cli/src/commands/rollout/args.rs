@@ -56,6 +56,10 @@ pub(crate) struct RolloutArgs {
     /// truststore or store password. Their former certificates are superseded, not revoked
     #[arg(long)]
     pub(super) replace_differing: bool,
+    /// Issue devices of the list again that were revoked, with new keys. Without this option they get no certificate and are
+    /// not registered
+    #[arg(long)]
+    pub(super) issue_revoked: bool,
     /// Revoke devices that are no longer in the list, and send their revocations to the tenant. Asks at a terminal
     #[arg(long, conflicts_with = "sandbox")]
     pub(super) prune: bool,

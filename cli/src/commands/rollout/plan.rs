@@ -100,9 +100,6 @@ fn advice(remedy: &Remedy) -> Option<String> {
             "a CA cannot be changed: correct the file, or add a CA of another name and subject in place of {ca}"
         )),
         Remedy::Stays => Some("nothing to do".to_owned()),
-        Remedy::Unlist => Some(
-            "take them off the list, or issue them by their ids (`--existing replace`)".to_owned(),
-        ),
         _ => None,
     }
 }

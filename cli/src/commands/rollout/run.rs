@@ -125,6 +125,7 @@ fn spec(args: &RolloutArgs, file: &Path) -> Result<Spec> {
         new_ca: args.new_ca,
         replace_differing: args.replace_differing,
         prune: args.prune,
+        issue_revoked: args.issue_revoked,
     };
     Ok(if args.sandbox { spec.rehearsal() } else { spec })
 }

@@ -19,7 +19,7 @@ pub(super) struct DeviceStep {
     pub(super) step: Step,
     pub(super) finding: Vec<Finding>,
     pub(super) first_new: Option<usize>,
-    /// The folded ids of those that were revoked: they are neither registered nor connected.
+    /// The folded ids of those that were revoked: unless they are issued again, they are neither registered nor connected.
     pub(super) revoked: HashSet<String>,
 }
 
@@ -133,10 +133,14 @@ pub(super) fn device_step(
         finding.push(missing.by(Remedy::Apply));
     }
     if !found.revoked.is_empty() {
-        let detail = "in the list, but revoked: they get no certificate and are not registered";
+        let detail = match spec.allowed.issue_revoked {
+            true => "in the list, but revoked: they are issued again",
+            false => "in the list, but revoked: they get no certificate and are not registered",
+        };
         let mut revoked = Finding::new(Sign::Differs, "devices.from", &name, detail);
         found.revoked.iter().for_each(|id| revoked.count(id));
-        finding.push(revoked.by(Remedy::Unlist));
+        let remedy = if spec.allowed.issue_revoked { Remedy::Apply } else { Remedy::IssueRevoked };
+        finding.push(revoked.by(remedy));
     }
     let step = Step::new(action, "devices", name, detail);
     let revoked = found.revoked.iter().map(|id| DeviceId::known(id.as_str()).folded()).collect();

@@ -107,14 +107,19 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         tenant::check_anchor(spec, wanted, &existing, client)?;
     }
     let DeviceStep { step, finding, first_new, revoked } = devices;
-    let is_certified = |device: &&Device| !revoked.contains(&device.id.folded());
+    let is_revoked = |device: &Device| revoked.contains(&device.id.folded());
+    let is_certified = |device: &&Device| spec.allowed.issue_revoked || !is_revoked(device);
     let certified: Vec<Device> = list.devices.iter().filter(is_certified).cloned().collect();
     let judged_before = steps.len();
     steps.push(step);
     findings.extend(finding);
     diff::hold_back(spec, &existing, &mut findings);
-    let (replaced, differing) = plan_differing(spec, held);
+    let (mut replaced, differing) = plan_differing(spec, held);
     findings.extend(differing);
+    if spec.allowed.issue_revoked {
+        let all = list.devices.iter().enumerate();
+        replaced.extend(all.filter_map(|(at, device)| is_revoked(device).then_some(at)));
+    }
     steps.extend(replace_step(spec, replaced.len()));
     findings.extend(unlisted.findings(spec));
     steps.extend(unlisted.step(spec));

@@ -39,6 +39,9 @@ pub struct Step {
     pub count: usize,
     /// Whether it is as wanted: in a plan, whether it was before.
     pub done: bool,
+    /// What the platform has said to [`Action::Judge`]; `None` if it was not asked, or did not say.
+    #[serde(skip)]
+    pub(super) answer: Option<bool>,
 }
 
 impl Step {
@@ -49,19 +52,22 @@ impl Step {
         detail: impl Into<String>,
     ) -> Self {
         let (name, detail) = (name.into(), detail.into());
-        Self { action, kind, name, detail, count: 1, done: action == Action::Keep }
+        Self { action, kind, name, detail, count: 1, done: action == Action::Keep, answer: None }
     }
 
     /// What became of it, in a word or two.
     pub fn word(&self) -> &'static str {
         match self.action {
             Action::Keep => "in place",
-            Action::Judge if !self.done => "not accepted",
+            Action::Judge => match self.answer {
+                Some(true) => "accepted",
+                Some(false) => "not accepted",
+                None => "not asked",
+            },
             _ if !self.done => "not done",
             Action::Create => "created",
             Action::Update => "updated",
             Action::Connect => "tried",
-            Action::Judge => "accepted",
             Action::Remove => "removed",
         }
     }

@@ -67,6 +67,7 @@ pub(super) fn before_the_others(
     let (ca, accepted) = (ca.name.clone(), compared.platform.accepts_for(&compared.tenant));
     for step in report.steps.iter_mut().filter(|step| step.kind == KIND) {
         step.done = accepted == Some(true);
+        step.answer = accepted;
         step.detail = format!("{device}: {}", compared.platform);
     }
     let judged = report.verdict.insert(Judged { ca, device, compared });

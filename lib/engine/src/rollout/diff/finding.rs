@@ -88,8 +88,8 @@ pub enum Remedy {
     },
     /// The tenant is sent what was revoked.
     SendRevocations,
-    /// The devices are taken off the list, or issued again by their ids.
-    Unlist,
+    /// The devices were revoked: they are taken off the list, or the rollout issues them again, if it is allowed to.
+    IssueRevoked,
     /// Nothing: it is not of this file any more, or never was, and stays. It is told, and is nothing to do.
     Stays,
 }

@@ -47,6 +47,8 @@ pub struct Allowed {
     pub replace_differing: bool,
     /// Revoke devices that are no longer in the list, and withdraw them at the tenant.
     pub prune: bool,
+    /// Issue devices of the list again that were revoked.
+    pub issue_revoked: bool,
 }
 
 /// Passwords from elsewhere, for the files that do not exist. No file has them: the caller gives them.
