@@ -2,7 +2,8 @@
 //! platform's other tools use too.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use c8y_pki_core::cert::Certificate;
 use c8y_pki_core::secret::Password;
@@ -277,9 +278,8 @@ impl NetworkArgs {
             attempts: self.retries + 1,
             ..self.way.settings(host, login)?
         };
-        let tell = move |retry: &Retry<'_>| {
-            out.retry(&retry.reason(), Some(retry.attempt), retry.pause);
-        };
+        let repeats = Repeats::default();
+        let tell = move |retry: &Retry<'_>| repeats.tell(retry, out);
         Ok(Client::over(platform::Client::new(&settings)?.on_retry(tell))?)
     }
 }
@@ -305,6 +305,40 @@ impl WayArgs {
             None => variable("NO_PROXY").or_else(|| variable("no_proxy")),
         };
         Some(Proxy { url, except: except.unwrap_or_default() })
+    }
+}
+
+/// What is said of requests that are sent again. At a tenant that fails often, a command of a thousand requests would say
+/// it hundreds of times: people are told at once, and after that every few seconds. Programs are told of each.
+#[derive(Debug, Default)]
+struct Repeats(Mutex<Untold>);
+
+#[derive(Debug, Default)]
+struct Untold {
+    last: Option<Instant>,
+    requests: usize,
+}
+
+impl Repeats {
+    /// Between two lines for people.
+    const PAUSE: Duration = Duration::from_secs(5);
+
+    fn tell(&self, retry: &Retry<'_>, out: Output) {
+        let reason = retry.reason();
+        if out.is_json() {
+            return out.retry(&reason, Some(retry.attempt), retry.pause);
+        }
+        let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if untold.last.is_some_and(|last| last.elapsed() < Self::PAUSE) {
+            untold.requests += 1;
+            return;
+        }
+        let others = match std::mem::take(&mut untold.requests) {
+            0 => String::new(),
+            n => format!(" (and {n} more like this since the last such line)"),
+        };
+        untold.last = Some(Instant::now());
+        out.retry(&format!("{reason}{others}"), Some(retry.attempt), retry.pause);
     }
 }
 

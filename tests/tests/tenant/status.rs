@@ -166,6 +166,22 @@ fn a_disabled_ca_is_enabled_by_the_hint_whatever_its_name() {
     assert!(!at.run("status").expect(1).stdout.contains("trust update"));
 }
 
+/// People read a line at once, and not one for each of a thousand requests. Programs are told of each.
+#[test]
+fn a_tenant_that_fails_often_does_not_fill_the_screen() {
+    let at = AtTenant::new(Cli::with_cas());
+    let ids: String = (1..=30).map(|n| format!("gw-{n}\n")).collect();
+    at.cli.write("list.csv", format!("id\n{ids}"));
+    at.cli.ok(&format!("device issue --from list.csv --ca line --out out {CA_PW}"));
+    at.faults(0.3, 3);
+    let told = |said: &str, word: &str| said.matches(word).count();
+    let said = at.run("status --retries 9").expect(1);
+    assert!(said.stdout.contains("registration of 30 devices"), "{said:?}");
+    let lines = told(&said.stderr, "trying again in");
+    let each = told(&at.run("status --retries 9 --json").expect(1).stderr, "\"retry\"");
+    assert!((1..each).contains(&lines), "{lines} of {each}: {said:?}");
+}
+
 /// What is here is shown whatever becomes of the tenant.
 #[test]
 fn a_tenant_that_does_not_answer_hides_nothing() {
