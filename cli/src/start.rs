@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use c8y_pki_core::shown::{is_hidden, one_line};
+use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice, Command, CommandFactory, FromArgMatches};
 
@@ -39,6 +40,7 @@ pub(crate) fn run() -> ExitCode {
     let (mut cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
+            let error = without_refused_usage(error);
             let form = line.form().or(config.output).unwrap_or(Form::Table);
             return not_understood(&error, &command, (&words, &line), form);
         }
@@ -164,11 +166,19 @@ fn not_understood(
     error.exit()
 }
 
+/// Without the usage line, where that would show the very arguments that do not go together.
+fn without_refused_usage(mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::ArgumentConflict {
+        error.remove(ContextKind::Usage);
+    }
+    error
+}
+
 /// What clap says of arguments with hidden characters in them, as it says it of the same made visible.
 fn say_visibly(command: &Command, words: &[OsString]) -> ExitCode {
     let visible = |word: &OsString| one_line(&word.to_string_lossy()).into_owned();
     match command.clone().try_get_matches_from(words.iter().map(visible)) {
-        Err(error) => error.exit(),
+        Err(error) => without_refused_usage(error).exit(),
         Ok(_) => {
             let message = "an argument holds a character that cannot be seen and is not taken";
             let failure = Failure::usage(message, "`--help` lists the arguments");

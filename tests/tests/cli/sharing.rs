@@ -226,5 +226,7 @@ fn a_list_in_a_file_is_not_shared_out() {
     assert!(cli.fails(2, &format!("{issue} --existing fail")).contains("leave --existing out"));
     let said = cli.fails(2, &format!("device issue gw-1 --share --out out {CA_PW}"));
     assert!(said.contains("--share") && said.contains("cannot be used with"), "{said}");
+    // A usage line would show the very line that is refused.
+    assert!(!said.contains("Usage:"), "{said}");
     assert_eq!(cli.run("device list --json").expect(0).stdout, "");
 }
