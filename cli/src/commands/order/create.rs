@@ -11,6 +11,7 @@ use c8y_pki_engine::registration::{Settings, Survey};
 use clap::Args;
 use time::OffsetDateTime;
 
+use super::issue_command;
 use super::view::View;
 use crate::clock;
 use crate::device_list::FromArgs;
@@ -130,9 +131,7 @@ pub(super) fn run(args: &CreateArgs, dir: &Path, out: Output) -> Result {
             view.progress.before
         ));
     }
-    let has_truststore = view.options.bundle.iter().any(|kind| kind.is_truststore());
-    let more = if has_truststore { " --server-cert FILE" } else { "" };
-    out.note(&format!("issue them: `c8y-pki device issue --order {} --out DIR{more}`", view.name));
+    out.note(&format!("issue them: `{}`", issue_command(&view.name, &view.options)));
     Ok(Outcome::Done)
 }
 

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use c8y_pki_core::client_id::DeviceId;
 use c8y_pki_engine::labels::OfCertificate;
 use c8y_pki_engine::list::Device;
-use c8y_pki_engine::orders;
+use c8y_pki_engine::orders::{self, OrderOptions};
 use c8y_pki_engine::registry::{OrderRecord, OrderState, Ordered, Record, Registry};
 
+use super::issue_command;
 use crate::failure::{Failure, Result};
 
 /// How many ids a sentence names.
@@ -19,6 +20,8 @@ pub(super) struct Labelled {
     /// What messages call them together.
     pub(super) of: String,
     pub(super) devices: Vec<Owner>,
+    /// What makes the certificates that are missing.
+    pub(super) issuing: String,
 }
 
 /// A device that gets a label.
@@ -74,7 +77,9 @@ pub(super) fn of_order(
     })?;
     let mut others: Vec<String> = wanted.into_iter().flatten().collect();
     if others.is_empty() {
-        return Ok(Labelled { of: format!("the order {:?}", order.name), devices });
+        let command = issue_command(&order.name, &OrderOptions::of(order)?);
+        let issuing = format!("`{command}`; if one was revoked, by its id with --existing replace");
+        return Ok(Labelled { of: format!("the order {:?}", order.name), devices, issuing });
     }
     others.sort_unstable();
     Err(Failure::usage(
@@ -118,7 +123,8 @@ pub(super) fn of_list(registry: &Registry, list: Vec<Device>) -> Result<Labelled
         devices.push(Owner { order, customer, ..Owner::new(&id, details, live.as_ref())? });
     }
     if unknown.is_empty() {
-        return Ok(Labelled { of: "the list".to_owned(), devices });
+        let issuing = "`c8y-pki device issue --from FILE --ca NAME --out DIR`".to_owned();
+        return Ok(Labelled { of: "the list".to_owned(), devices, issuing });
     }
     Err(Failure::usage(
         format!("the registry has no certificate and no order of {}", named(&unknown)),

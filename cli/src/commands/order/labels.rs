@@ -20,7 +20,7 @@ use super::secrets;
 use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::render::{as_line, count, quoted};
+use crate::render::{as_line, count};
 use crate::{clock, outlet};
 
 /// In which form labels are written.
@@ -125,13 +125,13 @@ pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
     }
     let out = out.beside(Some(&args.out));
     let pki = clock::open_to_read(dir, out)?;
-    let Labelled { of, devices } = labelled(args, &pki, out)?;
+    let Labelled { of, devices, issuing } = labelled(args, &pki, out)?;
     let all = facts(args, &template, devices)?;
     let shows_certificate = template.placeholders().into_iter().any(Placeholder::is_of_certificate);
     let (with, without): (Vec<Facts>, Vec<Facts>) =
         all.into_iter().partition(|facts| !shows_certificate || facts.certificate.is_some());
     if !without.is_empty() && !args.partial {
-        return Err(missing(args, &of, &without, with.len()));
+        return Err(missing((&of, &issuing), &without, with.len()));
     }
     let drawn: std::result::Result<Vec<Label>, LabelError> =
         with.iter().map(|facts| template.label(facts)).collect();
@@ -139,7 +139,7 @@ pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
     if labels.is_empty() {
         return Err(Failure::no(
             format!("no device of {of} has a certificate for its label"),
-            format!("issue them: {}", issuing(args)),
+            format!("issue them: {issuing}"),
         ));
     }
     let sheet = sheet(args, &template);
@@ -262,7 +262,7 @@ fn facts(
     Ok(devices.into_iter().map(known).collect())
 }
 
-fn missing(args: &LabelsArgs, of: &str, without: &[Facts], with: usize) -> Failure {
+fn missing((of, issuing): (&str, &str), without: &[Facts], with: usize) -> Failure {
     let ids: Vec<String> = without.iter().map(|facts| facts.id.clone()).collect();
     let (missing, all) = (without.len() as u64, (without.len() + with) as u64);
     Failure::no(
@@ -271,19 +271,8 @@ fn missing(args: &LabelsArgs, of: &str, without: &[Facts], with: usize) -> Failu
             shown::part(missing, all, "device", ("has", "have")),
             labelled::named(&ids)
         ),
-        format!("issue them ({}), or add --partial", issuing(args)),
+        format!("issue them ({issuing}), or add --partial"),
     )
-}
-
-/// The command that makes the certificates that labels lack.
-fn issuing(args: &LabelsArgs) -> String {
-    match &args.name {
-        Some(name) => format!(
-            "`c8y-pki device issue --order {} --out DIR`; if one was revoked, by its id with --existing replace",
-            quoted(name)
-        ),
-        None => "`c8y-pki device issue --from FILE --ca NAME --out DIR`".to_owned(),
-    }
 }
 
 /// What is not known of a device, with the option that gives it.

@@ -26,7 +26,8 @@ const MOST_NAMED: usize = 20;
 #[command(after_help = "\
 A device is issued if it has a live certificate, also one from a run without --order. It counts as
 reworked if it got more than one since the order was made. Connected and handed over are about the
-certificate that it has now: after rework both begin again.
+certificate that it has now: after rework both begin again. Connected means that a check has seen it
+connect once; a later check that fails does not change that.
 
 Examples:
   c8y-pki order show acme-11
@@ -220,7 +221,12 @@ fn text(shown: &Shown) -> String {
         }
     }
     told("reworked", p.reworked, String::new());
-    told("connected", p.connected, String::new());
+    let once = if p.connected > 0 {
+        ", at least once; `device check` says whether they do now"
+    } else {
+        ""
+    };
+    told("connected", p.connected, once.to_owned());
     told("handed over", p.handed_over, String::new());
     told("failed", p.failed, String::new());
     told("revoked", p.revoked, String::new());
