@@ -32,6 +32,7 @@ mod orders;
 mod outputs;
 mod packages;
 mod pages_walked;
+mod plans;
 #[cfg(unix)]
 mod postgres;
 mod registration;

@@ -18,7 +18,6 @@ use super::kinds::Kinds;
 use super::making::{Run, issue};
 use super::options::{ExistingArgs, Form, OutputArgs};
 use super::ordered::Ordered;
-use crate::clock;
 use crate::device_list::FromArgs;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
@@ -42,6 +41,7 @@ Examples:
   c8y-pki device issue gw-0001 --ca line-7 --out out
   c8y-pki device issue --order acme-11 --out out
   c8y-pki device issue --order acme-11 --share --station line-7 --out out
+  c8y-pki device issue --order acme-11 --out out --plan    what would be issued
   c8y-pki device issue gw-0003 --existing replace --out out
   c8y-pki device issue --from devices.csv --ca line-7 --out out --bundle pem,p12 \\
       --ca-password-file ca.pw --store-password-file store.pw
@@ -140,7 +140,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let existing = args.existing.existing()?;
     // A list that cannot be read is told before all else.
     let list = args.from.as_deref().map(|path| args.columns.open(path, out)).transpose()?;
-    let pki = clock::open(dir, now)?;
+    let pki = args.output.open(dir, now, out)?;
     let wanted = match list {
         Some(list) => Wanted { devices: list.into(), order: None },
         None => wanted(args, &pki, matches!(existing, Existing::Replace { .. }))?,

@@ -64,6 +64,16 @@ impl Kinds {
             Self::These(kinds) | Self::AsTheyHad(kinds) => kinds,
         }
     }
+
+    /// All kinds of a run's devices, and those of each of them: none if each gets what it had. A device that keeps its key
+    /// gets certificates only.
+    pub(super) fn of_run(&self, has_keys: bool) -> (&[Bundle], &[Bundle]) {
+        match self {
+            _ if !has_keys => (&[Bundle::Pem], &[Bundle::Pem]),
+            Self::These(kinds) => (kinds, kinds),
+            Self::AsTheyHad(kinds) => (kinds, &[]),
+        }
+    }
 }
 
 /// Adds the kinds that a device had with this certificate.

@@ -22,6 +22,7 @@ use time::OffsetDateTime;
 
 use super::kinds::Kinds;
 use super::options::{Form, OutputArgs};
+use super::planned;
 use crate::commands::{ml_dsa, shortened};
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
@@ -70,7 +71,7 @@ impl OutputArgs {
         path: Option<PathBuf>,
         out: Output,
     ) -> Result<Option<PathBuf>> {
-        let Some(path) = path else { return Ok(None) };
+        let Some(path) = path.filter(|_| !self.plan) else { return Ok(None) };
         outlet::write(&path, &failed_csv(faults), Access::Public, files::Existing::Replace, out)?;
         Ok(Some(path))
     }
@@ -182,16 +183,17 @@ pub(super) fn issue(
     now: OffsetDateTime,
     out: Output,
 ) -> Result {
+    if args.plan {
+        return planned::show(&pki, &run, args, now, out);
+    }
     args.check(run.kinds.all())?;
     let mut trusted = Vec::new();
     for path in &args.server_cert {
         trusted.extend(values::certificates(path)?);
     }
     let key = unlock(&run.ca, args.ca_password_file.as_ref())?;
-    // A device that keeps its key gets certificates only.
     let has_keys = run.devices.has_keys();
-    let all = if has_keys { run.kinds.all() } else { &[Bundle::Pem] };
-    let kinds = if has_keys && matches!(run.kinds, Kinds::AsTheyHad(_)) { &[] } else { all };
+    let (all, kinds) = run.kinds.of_run(has_keys);
     let plain_keys = run.devices.has_new_keys() && all.contains(&Bundle::Pem) && !args.encrypt_keys;
     let passwords = Passwords::ask(args, all, has_keys)?;
     if args.into == Form::Folders {
@@ -331,7 +333,7 @@ struct Done<'a> {
 
 impl OutputArgs {
     /// Where devices go; `stream` is where an archive is streamed to.
-    fn destination<'a>(&'a self, stream: &'a Stream) -> Out<'a> {
+    pub(super) fn destination<'a>(&'a self, stream: &'a Stream) -> Out<'a> {
         match self.into {
             Form::Folders => Out::Folders(&self.out),
             Form::Tar if self.is_streamed() => Out::Stream(stream),

@@ -20,6 +20,7 @@ mod making;
 mod manifest;
 mod options;
 mod ordered;
+mod planned;
 mod refresh;
 mod renew;
 mod revoke;

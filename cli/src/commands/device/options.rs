@@ -1,16 +1,20 @@
 //! What a device gets, and what becomes of those that have theirs already.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use c8y_pki_core::crypto::{KeyPolicy, KeyType, RsaKeys};
 use c8y_pki_core::profile::Profile;
 use c8y_pki_core::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
+use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::Existing;
 use c8y_pki_engine::provision::bundle::Bundle;
 use clap::{Args, ValueEnum};
+use time::OffsetDateTime;
 
+use crate::clock;
 use crate::failure::{Failure, Result};
+use crate::output::Output;
 use crate::secrets::{Source, known};
 use crate::values;
 
@@ -119,6 +123,9 @@ pub(crate) struct OutputArgs {
     /// output
     #[arg(long, value_name = "DIR|FILE")]
     pub(super) out: PathBuf,
+    /// Show what would be done, and change nothing. No password is asked for
+    #[arg(long)]
+    pub(super) plan: bool,
     /// What --out is
     #[arg(long, value_enum, default_value = "folders")]
     pub(super) into: Form,
@@ -198,6 +205,11 @@ pub(super) enum Form {
 }
 
 impl OutputArgs {
+    /// The PKI directory: to be changed, or for a plan only to be read.
+    pub(super) fn open(&self, dir: &Path, now: OffsetDateTime, out: Output) -> Result<Pki> {
+        if self.plan { clock::open_to_read(dir, out) } else { clock::open(dir, now) }
+    }
+
     pub(super) fn profile(&self) -> Result<Profile> {
         let profile = match &self.ordered_profile {
             Some(kept) => values::with_key(kept.clone(), &kept.name, self.key_type)?,

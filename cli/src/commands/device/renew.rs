@@ -20,7 +20,6 @@ use super::kinds::Kinds;
 use super::making::{Run, issue};
 use super::options::{KeyPolicyArgs, OutputArgs};
 use super::ordered::Ordered;
-use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::selection::SelectionArgs;
@@ -37,6 +36,7 @@ an interruption run the same command again: it finishes the run and renews nothi
 Examples:
   c8y-pki device renew gw-0001 --out out
   c8y-pki device renew --expiring 30d --ca line-7 --out out --reuse-key
+  c8y-pki device renew --expiring 30d --ca line-7 --out out --plan
   c8y-pki device renew --order acme-11 --out out --store-password-file store.pw
   c8y-pki device renew gw-0002 --csr gw-0002.csr --out out --revoke
 
@@ -75,7 +75,7 @@ pub(crate) struct RenewArgs {
 
 pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
-    let mut pki = clock::open(dir, now)?;
+    let mut pki = args.output.open(dir, now, out)?;
     let (records, faults) = wanted(args, &pki, now, out)?;
     let request = args.csr.as_deref().map(request).transpose()?;
     let reads_keys = args.reuse_key || args.key.is_some();
@@ -89,6 +89,9 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     };
     let ca = issuer(args, &records)?;
     let kinds = Kinds::kept(&args.output.bundle, &records, &args.output.out);
+    if args.reuse_key && !args.output.plan {
+        renew::recover(pki.registry(), &args.output.out)?;
+    }
     let mut list = renew::list(pki.registry(), records, key, keys, &args.output.out)?;
     list.faults.splice(0..0, faults);
     orders::keep_details(pki.registry(), &mut list)?;
@@ -99,7 +102,9 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let devices = Devices::from(list);
     args.output.refuse_faults(&devices, out)?;
     let Some(ca) = ca else {
-        args.output.settle(&mut pki, out)?;
+        if !args.output.plan {
+            args.output.settle(&mut pki, out)?;
+        }
         out.note("Nothing to renew.");
         return Ok(Outcome::Done);
     };

@@ -218,16 +218,9 @@ impl<'a> Issuer<'a> {
         signer: &'a dyn Signer,
         now: OffsetDateTime,
     ) -> Result<Self, IssueError> {
-        check_ca(certificate)?;
+        check_signs_at(certificate, now)?;
         if certificate.spki != signer.public_key().spki() {
             return Err(IssueError::KeyMismatch { issuer: certificate.subject.clone() });
-        }
-        if now < certificate.not_before || now > certificate.not_after {
-            return Err(IssueError::IssuerNotValid {
-                issuer: certificate.subject.clone(),
-                not_before: date(certificate.not_before),
-                not_after: date(certificate.not_after),
-            });
         }
         Ok(Self { certificate, signer })
     }
@@ -256,6 +249,19 @@ impl<'a> Issuer<'a> {
     ) -> Result<Validity, IssueError> {
         fit(self.certificate, wanted, beyond_issuer)
     }
+}
+
+/// Refuses certificates that may not sign others, or not at `now`.
+pub fn check_signs_at(certificate: &Certificate, now: OffsetDateTime) -> Result<(), IssueError> {
+    check_ca(certificate)?;
+    if (certificate.not_before..=certificate.not_after).contains(&now) {
+        return Ok(());
+    }
+    Err(IssueError::IssuerNotValid {
+        issuer: certificate.subject.clone(),
+        not_before: date(certificate.not_before),
+        not_after: date(certificate.not_after),
+    })
 }
 
 /// A validity that an issuer with this certificate can give: `wanted`, or shortened, or refused.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use time::OffsetDateTime;
 
-use super::bundle::BundleSettings;
+use super::bundle::{Bundle, BundleSettings};
 use super::destination::Out;
 use crate::crypto::KeyPolicy;
 use crate::issue::BeyondIssuer;
@@ -81,6 +81,50 @@ pub struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// On what terms its devices are certified.
+    pub(super) fn terms(&self) -> Terms<'a> {
+        self.rules().terms()
+    }
+
+    /// Which devices it issues.
+    pub(super) fn rules(&self) -> Rules<'a> {
+        Rules {
+            ca: self.ca,
+            profile: self.profile,
+            subject: self.subject,
+            days: self.days,
+            beyond_issuer: self.beyond_issuer,
+            kinds: self.bundle.kinds,
+            existing: self.existing,
+            keep_going: self.keep_going,
+            policy: self.policy,
+        }
+    }
+}
+
+/// What of a [`Job`] says which devices are issued: all but keys, passwords and files.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The issuing CA.
+    pub ca: &'a Ca,
+    /// The profile, of kind `device`.
+    pub profile: &'a Profile,
+    /// Subject fields besides CN.
+    pub subject: &'a NameBuilder,
+    /// Validity in days, in place of the profile's.
+    pub days: Option<u32>,
+    /// What to do when a device would outlive its issuer.
+    pub beyond_issuer: BeyondIssuer,
+    /// The kinds of files of a device; none if each gets what it had.
+    pub kinds: &'a [Bundle],
+    /// What to do with devices that are issued already.
+    pub existing: Existing,
+    /// Whether devices that can be issued are, though others have faults.
+    pub keep_going: bool,
+    /// What the CA may sign.
+    pub policy: &'a SigningPolicy,
+}
+
+impl<'a> Rules<'a> {
     pub(super) fn terms(&self) -> Terms<'a> {
         Terms { ca: self.ca, policy: self.policy, profile: self.profile, subject: self.subject }
     }

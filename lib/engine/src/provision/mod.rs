@@ -11,6 +11,7 @@
 //! | `kept` | what a list does not say of its devices |
 //! | `error` | why a run could not start or had to stop |
 //! | `plan` | what becomes of each device, before the first key is made |
+//! | `preview` | the same, for who only asks |
 //! | `claim` | which run makes which devices, where several have some in common |
 //! | `share` | the share of a run in an order that several stations make |
 //! | `owners` | whose key it is already |
@@ -37,6 +38,7 @@ mod made;
 mod make;
 mod owners;
 mod plan;
+mod preview;
 pub mod refresh;
 pub mod renew;
 pub mod request;
@@ -50,7 +52,8 @@ pub use context::{Context, Progress};
 pub use destination::{Out, Stream};
 pub(crate) use destination::{REPLACED, STAGING};
 pub use error::ProvisionError;
-pub use job::{Existing, Job, Summary};
+pub use job::{Existing, Job, Rules, Summary};
 pub(crate) use plan::not_issued;
+pub use preview::{Preview, preview};
 pub use run::{run, run_shared, settle};
 pub use share::Share;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::bundle::Bundle;
 use super::destination::Destination;
 use super::error::{ProvisionError, Result};
-use super::job::{Existing, Job, Summary};
+use super::job::{Existing, Rules, Summary};
 use crate::client_id::DeviceId;
 use crate::failure::{Failure, Hint, Setting};
 use crate::list::new_ids;
@@ -102,7 +102,7 @@ impl Plan {
 #[derive(Clone, Copy)]
 pub(super) struct Planner<'a> {
     pub(super) registry: &'a Registry,
-    pub(super) job: &'a Job<'a>,
+    pub(super) rules: Rules<'a>,
     pub(super) at: &'a dyn Destination,
     /// The beginning of the run that replaces devices and that this one resumes.
     pub(super) since: Option<OffsetDateTime>,
@@ -138,7 +138,7 @@ impl Planner<'_> {
             plan.add(&device, self.allowed(&device, decision), self);
         }
         plan.failed.first.sort_by_key(|f| f.line);
-        if plan.failed.count > 0 && (!self.job.keep_going || plan.failed.is_cut()) {
+        if plan.failed.count > 0 && (!self.rules.keep_going || plan.failed.is_cut()) {
             let total = devices.len() + devices.faults().count;
             return Err(ProvisionError::Faults { faults: plan.failed, total });
         }
@@ -165,7 +165,7 @@ impl Planner<'_> {
 
     /// Holds a device that would be issued against the CA's signing policy.
     fn allowed(&self, device: &Device, decision: Decision) -> Decision {
-        match (&decision, check_policy(self.job, device)) {
+        match (&decision, check_policy(&self.rules, device)) {
             (Decision::Issue(_), Err(fault)) => Decision::Refuse(fault),
             _ => decision,
         }
@@ -178,7 +178,7 @@ impl Planner<'_> {
     /// Whether a device that was issued before lacks files of this bundle.
     fn is_incomplete(&self, device: &Device) -> bool {
         let folder = self.at.folder_of(&device.id);
-        folder.is_some_and(|folder| !is_complete(&folder, self.job.bundle.kinds))
+        folder.is_some_and(|folder| !is_complete(&folder, self.rules.kinds))
     }
 
     /// Where the files of a device that was issued before were put, if that is another place than that of this run.
@@ -194,7 +194,7 @@ impl Planner<'_> {
     }
 
     fn of_live(&self, device: &Device) -> Result<Decision> {
-        let revoke = match self.job.existing {
+        let revoke = match self.rules.existing {
             Existing::Skip => return Ok(Decision::Skip),
             Existing::Fail => {
                 let message = format!("{} has a live certificate already", device.named());
@@ -224,7 +224,7 @@ impl Planner<'_> {
             Some(last) => self.registry.is_ordered_since(&device.id, last.row)?,
             None => false,
         };
-        let asked = self.job.existing.replaces() || ordered;
+        let asked = self.rules.existing.replaces() || ordered;
         if last.as_ref().is_some_and(|record| record.status == Status::Live) {
             // Issued by another process since the list was begun.
             return Planner { since: None, ..*self }.of_live(device);
@@ -237,7 +237,7 @@ impl Planner<'_> {
             let hint = "if it is to get a new certificate, issue it by its id";
             let hint = Some(Hint::give(hint, Setting::Replace));
             let fault = BadRow::of(device, message, hint);
-            return Ok(match self.job.existing {
+            return Ok(match self.rules.existing {
                 Existing::Fail => Decision::Refuse(fault),
                 _ => Decision::Revoked(fault),
             });
@@ -265,8 +265,8 @@ fn of_unknown(device: &Device) -> Decision {
 }
 
 /// Holds a device to what the CA may sign.
-fn check_policy(job: &Job<'_>, device: &Device) -> std::result::Result<(), BadRow> {
-    let checked = job.terms().check(&device.id, device.subject.as_ref());
+fn check_policy(rules: &Rules<'_>, device: &Device) -> std::result::Result<(), BadRow> {
+    let checked = rules.terms().check(&device.id, device.subject.as_ref());
     checked.map_err(|e| BadRow::of(device, format!("{}: {e}", device.named()), e.hint()))
 }
 

@@ -1,10 +1,11 @@
 //! Devices whose certificates are to be renewed: each keeps its subject and details, and gets a new
 //! certificate for a new key or for the one it has.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::bundle::THIN_EDGE_KEY;
-use super::destination::recover;
+use super::destination::{self, waiting};
 use super::error::Result;
 use super::owners::Owners;
 use crate::cert::spki_of;
@@ -48,13 +49,13 @@ pub fn list(
     keys: KeyPolicy,
     out: &Path,
 ) -> Result<DeviceList> {
-    if matches!(key, RenewedKey::Same(_)) {
-        // A run that was killed may have left keys that are not in their place yet.
-        recover(out, registry)?;
-    }
     let kept = records.iter().filter(|_| !matches!(key, RenewedKey::New));
     let owners = Owners::of(registry, &[], kept.filter_map(|record| spki_of(&record.der)))?;
-    let renewal = Renewal { key, keys, out, owners };
+    let waiting = match key {
+        RenewedKey::Same(_) => waiting(out),
+        _ => HashMap::new(),
+    };
+    let renewal = Renewal { key, keys, out, owners, waiting };
     let mut list = DeviceList::default();
     for record in records {
         let Holder::Device(id) = &record.holder else { continue };
@@ -71,6 +72,12 @@ pub fn list(
         }
     }
     Ok(list)
+}
+
+/// Puts keys into place that a run has left which was killed. It comes before [`list`] with [`RenewedKey::Same`].
+pub fn recover(registry: &Registry, out: &Path) -> Result<()> {
+    destination::recover(out, registry)?;
+    Ok(())
 }
 
 /// The live certificates of devices; those without one are faults.
@@ -97,6 +104,8 @@ struct Renewal<'a> {
     keys: KeyPolicy,
     out: &'a Path,
     owners: Owners,
+    /// Directories that are not in their place yet, by their serial numbers.
+    waiting: HashMap<String, PathBuf>,
 }
 
 impl Renewal<'_> {
@@ -171,11 +180,12 @@ impl Renewal<'_> {
         Err(BadRow::of(device, problem, Some(hint)))
     }
 
-    /// Where a device's key is: below `out`, or where it was written.
+    /// Where a device's key is: below `out`, on its way there, or where it was written.
     fn key_file(&self, device: &Device, record: &Record) -> PathBuf {
         let here = self.out.join(device.id.file_name());
+        let waits = self.waiting.get(&record.serial.to_string());
         let there = record.location.iter();
-        let folders: Vec<&PathBuf> = [&here].into_iter().chain(there).collect();
+        let folders: Vec<&PathBuf> = [&here].into_iter().chain(waits).chain(there).collect();
         let places =
             folders.iter().flat_map(|f| ["key.pem", THIN_EDGE_KEY].map(|name| f.join(name)));
         places

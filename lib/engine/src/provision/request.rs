@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::bundle::Bundler;
+use super::bundle::{BundleSettings, Bundler};
 use super::claim;
 use super::context::Context;
 use super::destination::{Destination, Out};
@@ -116,11 +116,12 @@ pub fn sign(
         pki,
         planner: Planner {
             registry: pki.registry(),
-            job,
+            rules: job.rules(),
             at,
             since: None,
             begun: pki.registry().last_row()?,
         },
+        bundle: job.bundle,
         context,
         owners: Owners::of(pki.registry(), &pki.cas()?, asking)?,
         taken: HashMap::new(),
@@ -190,6 +191,7 @@ fn requested(device: &Device) -> Option<&[u8]> {
 struct Intake<'a> {
     pki: &'a Pki,
     planner: Planner<'a>,
+    bundle: BundleSettings<'a>,
     context: &'a Context<'a>,
     /// Who has the keys already.
     owners: Owners,
@@ -226,7 +228,7 @@ impl Intake<'_> {
             return refused(BadRow::twin(&device));
         }
         let live = self.pki.registry().live_device(id)?;
-        if let (Some(live), Existing::Skip) = (&live, self.planner.job.existing) {
+        if let (Some(live), Existing::Skip) = (&live, self.planner.rules.existing) {
             let certificate = live.certificate()?;
             if spki != certificate.spki {
                 let message = format!("device id {text:?} has a live certificate for another key");
@@ -257,7 +259,7 @@ impl Intake<'_> {
     ) -> Result<Option<PathBuf>> {
         let Some(folder) = self.planner.at.folder_of(id) else { return Ok(None) };
         let ca = self.pki.ca(ca)?;
-        let bundler = Bundler::new(self.planner.job.bundle, &ca.chain, false, self.context.now)?;
+        let bundler = Bundler::new(self.bundle, &ca.chain, false, self.context.now)?;
         files::create_private_dir(&folder)?;
         for file in bundler.certificate_files(&certificate.into()) {
             let path = folder.join(file.name);

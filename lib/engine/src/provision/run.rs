@@ -11,7 +11,7 @@ use super::commit::Committer;
 use super::context::{Context, Progress};
 use super::destination::{self, Destination, Opening, Out, finish, grow};
 use super::error::{ProvisionError, Result};
-use super::job::{Job, Summary};
+use super::job::{Job, Rules, Summary};
 use super::kept::Kept;
 use super::make::Maker;
 use super::plan::{Due, Plan, Planner};
@@ -23,7 +23,7 @@ use crate::files::growing::GROWS;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::list::Devices;
-use crate::pki::Pki;
+use crate::pki::{Ca, Pki};
 use crate::profile::Kind;
 use crate::registry::{Newcomers, Registry, batch_name};
 
@@ -69,19 +69,17 @@ pub(super) fn run_since(
     let start = Instant::now();
     let at = &*job.out.destination();
     check(job, at)?;
-    check_stores(job, devices)?;
+    check_rules(&job.rules(), devices)?;
     let mut maker = Maker::new(job, at, context.now)?;
     let begun = pki.registry().last_row()?;
     let mut recovered = at.recover(pki.registry())?;
-    pki.check_chain_length(job.ca)?;
-    pki.check_not_revoked(job.ca)?;
-    pki.check_not_rolled_back(job.ca)?;
+    check_ca(pki, job.ca)?;
     let marker = at.replacing_marker().filter(|_| job.existing.replaces());
     let since = marker.as_deref().map(|path| replacing_since(path, context.now)).transpose()?;
     let since = since.flatten();
-    let planner = Planner { registry: pki.registry(), job, at, since, begun };
+    let planner = Planner { registry: pki.registry(), rules: job.rules(), at, since, begun };
     let plan = match share {
-        None => plan_alone(pki, &planner, devices, &mut recovered, context),
+        None => plan_alone(pki, (&planner, job.out), devices, &mut recovered, context),
         // Who makes which device is decided range by range.
         Some(_) => planner.plan(devices).map(|plan| Some((plan, None))),
     };
@@ -119,14 +117,14 @@ pub(super) fn run_since(
 /// that are, and makes what they leave. None if it was stopped meanwhile.
 fn plan_alone(
     pki: &Pki,
-    planner: &Planner<'_>,
+    (planner, out): (&Planner<'_>, Out<'_>),
     devices: &Devices,
     recovered: &mut usize,
     context: &Context<'_>,
 ) -> Result<Option<(Plan, Option<Claim>)>> {
     loop {
         let plan = planner.plan(devices)?;
-        match Claim::take(pki, &Named::of(plan.due(devices)), planner.job.out)? {
+        match Claim::take(pki, &Named::of(plan.due(devices)), out)? {
             Claimed::Own(claim) => return Ok(Some((plan, claim))),
             Claimed::Others(others) => wait(&others, context, || {
                 let mut done = 0;
@@ -161,9 +159,6 @@ pub fn settle(pki: &mut Pki, out: Out<'_>, secrets: Option<&Path>) -> Result<usi
 
 /// Refuses what a job and its place do not allow together.
 fn check(job: &Job<'_>, at: &dyn Destination) -> Result {
-    if job.profile.kind != Kind::Device {
-        return Err(ProvisionError::WrongProfile { name: job.profile.name.clone() });
-    }
     if let Some(path) = job.secrets {
         files::regular(path, GROWS)?;
     }
@@ -181,12 +176,23 @@ fn check(job: &Job<'_>, at: &dyn Destination) -> Result {
     }
 }
 
-/// Refuses keystores that are not made for the keys that the devices get.
-fn check_stores(job: &Job<'_>, devices: &Devices) -> Result {
+/// Refuses a profile that is not of devices, and keystores that are not made for the keys that they get.
+pub(super) fn check_rules(rules: &Rules<'_>, devices: &Devices) -> Result {
+    let profile = rules.profile;
+    if profile.kind != Kind::Device {
+        return Err(ProvisionError::WrongProfile { name: profile.name.clone() });
+    }
     if devices.has_new_keys() {
-        job.bundle.kinds.iter().try_for_each(|kind| kind.check_key(job.profile.key))?;
+        rules.kinds.iter().try_for_each(|kind| kind.check_key(profile.key))?;
     }
     Ok(())
+}
+
+/// Refuses a CA that must not sign.
+pub(super) fn check_ca(pki: &Pki, ca: &Ca) -> Result {
+    pki.check_chain_length(ca)?;
+    pki.check_not_revoked(ca)?;
+    Ok(pki.check_not_rolled_back(ca)?)
 }
 
 /// A run whose devices are known.
@@ -296,16 +302,22 @@ impl Run<'_> {
 /// `marker` tells, or `now`, which is then noted durably. A run that resumes it leaves alone what
 /// was recorded since.
 fn replacing_since(marker: &Path, now: OffsetDateTime) -> Result<Option<OffsetDateTime>> {
-    if marker.exists() {
-        let text = String::from_utf8_lossy(&files::read(marker)?).into_owned();
-        // Without its line end it was not written to its end, and nothing was begun.
-        let since = text.strip_suffix('\n').and_then(|text| text.parse().ok());
-        if let Some(Ok(since)) = since.map(OffsetDateTime::from_unix_timestamp) {
-            return Ok(Some(since));
-        }
+    if let Some(since) = unfinished_since(marker)? {
+        return Ok(Some(since));
     }
     files::note(marker, &format!("{}\n", now.unix_timestamp()))?;
     Ok(None)
+}
+
+/// The beginning of a run that was not finished.
+pub(super) fn unfinished_since(marker: &Path) -> Result<Option<OffsetDateTime>> {
+    if !marker.exists() {
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&files::read(marker)?).into_owned();
+    // Without its line end it was not written to its end, and nothing was begun.
+    let since = text.strip_suffix('\n').and_then(|text| text.parse().ok());
+    Ok(since.and_then(|since| OffsetDateTime::from_unix_timestamp(since).ok()))
 }
 
 /// A name for the run: the time, so that people find it, and randomness, so that it is unique.

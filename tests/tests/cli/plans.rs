@@ -1,0 +1,119 @@
+//! `--plan` of the commands that issue: it changes nothing, asks for no password, and says what the command then does.
+
+use c8y_pki_tests::cli::{CA_PW, Cli};
+use serde_json::Value;
+
+const BY: &str = "--ca line --out out";
+
+/// What the directory of the test has, name by name, without what a reader of SQLite leaves.
+fn all(cli: &Cli) -> Vec<(String, Option<Vec<u8>>)> {
+    let mut found = cli.snapshot(".");
+    found.retain(|(name, _)| !name.ends_with("-shm") && !name.ends_with("-wal"));
+    found
+}
+
+/// The plan of a line as JSON; nothing has changed after it.
+fn plan(cli: &Cli, code: i32, line: &str) -> Value {
+    let before = all(cli);
+    let said = cli.run(&format!("{line} --plan --json")).expect(code);
+    assert!(all(cli) == before, "{line} --plan has changed something");
+    said.json()
+}
+
+fn numbers(value: &Value) -> [u64; 4] {
+    ["issued", "replaced", "skipped", "revoked"].map(|key| value[key].as_u64().expect(key))
+}
+
+/// The plan, then the run: the numbers are the same.
+fn as_planned(cli: &Cli, line: &str) -> Value {
+    let planned = plan(cli, 0, line);
+    let done = cli.run(&format!("{line} {CA_PW} --json")).expect(0).json();
+    assert_eq!(numbers(&planned), numbers(&done), "{line}: {planned} {done}");
+    planned
+}
+
+#[test]
+fn what_is_planned_is_what_is_done() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id\ngw-1\ngw-2\ngw-3\n");
+    let list = format!("device issue --from list.csv {BY}");
+    let first = as_planned(&cli, &list);
+    assert_eq!(numbers(&first), [3, 0, 0, 0]);
+    assert_eq!(first["ids"], serde_json::json!(["gw-1", "gw-2", "gw-3"]));
+    assert_eq!(numbers(&as_planned(&cli, &list)), [0, 0, 3, 0]);
+
+    cli.ok("device revoke gw-2 --yes");
+    cli.write("list.csv", "id\ngw-1\ngw-2\ngw-3\ngw-4\n");
+    assert_eq!(numbers(&as_planned(&cli, &list)), [1, 0, 2, 1]);
+    let again = format!("device issue gw-1 gw-2 --existing replace {BY}");
+    assert_eq!(numbers(&as_planned(&cli, &again)), [2, 1, 0, 0]);
+    let renew = "device renew gw-3 gw-4 --out out --reuse-key";
+    assert_eq!(numbers(&as_planned(&cli, renew)), [2, 2, 0, 0]);
+
+    cli.write("order.csv", "id\nbox-1\nbox-2\n");
+    cli.ok("order create acme --from order.csv --ca line --bundle p12 --days 30");
+    let text = cli.ok("device issue --order acme --out out --plan");
+    assert!(text.starts_with("2 devices would be issued by line, valid until "), "{text}");
+    assert!(text.contains("\n  box-1\n"), "{text}");
+    let renewed = cli.ok("device renew --expiring 30d --out out --plan");
+    assert!(renewed.is_empty(), "{renewed}");
+}
+
+#[test]
+fn a_plan_refuses_what_the_run_refuses() {
+    let cli = Cli::with_cas();
+    for (line, why) in [
+        (format!("device issue gw-1 {BY} --days 36500"), "days"),
+        (format!("device issue gw-1 {BY} --profile root-ca"), "profile"),
+        (format!("device issue 'a b' {BY}"), "a b"),
+        (
+            format!(
+                "device issue gw-1 {BY} --key-type ml-dsa-44 --bundle jks --store-password-file pw"
+            ),
+            "ML-DSA-44",
+        ),
+        ("device issue gw-1 --ca line --out pki".to_owned(), "PKI directory"),
+        ("device issue gw-1 --ca lime --out out".to_owned(), "lime"),
+        ("device renew gw-1 --out out".to_owned(), "gw-1"),
+    ] {
+        let before = all(&cli);
+        let planned = cli.run(&format!("{line} --plan")).expect(2).stderr;
+        assert!(planned.contains(why), "{line}: {planned}");
+        assert!(all(&cli) == before, "{line}");
+        assert!(cli.run(&format!("{line} {CA_PW}")).expect(2).stderr.contains(why), "{line}");
+    }
+    // Some rows fail, the others would be issued: no list of failures is written.
+    cli.write("list.csv", "id\ngw-1\nb:d\n");
+    let line = format!("device issue --from list.csv {BY} --keep-going --failed failed.csv");
+    let planned = plan(&cli, 1, &line);
+    assert_eq!((&planned["issued"], &planned["failed"]), (&1.into(), &1.into()), "{planned}");
+    // A policy is held to.
+    cli.write("pki/pki.toml", cli.text("pki/pki.toml") + "\n[policy.line]\nids = [\"gw-*\"]\n");
+    let said = cli.run(&format!("device issue box-1 {BY} --plan")).expect(2).stderr;
+    assert!(said.contains("box-1"), "{said}");
+}
+
+#[test]
+fn a_server_is_planned_before_it_is_issued() {
+    let cli = Cli::with_cas();
+    let issue = "server issue broker --ca line --san DNS:broker.example.com --out servers";
+    let planned = plan(&cli, 0, issue);
+    let made = cli.run(&format!("{issue} {CA_PW} --json")).expect(0).json();
+    for key in ["name", "alt_names", "ca", "folder"] {
+        assert_eq!(planned[key], made[key], "{key}");
+    }
+    assert_eq!(
+        planned["not_after"].as_str().unwrap()[..10],
+        made["not_after"].as_str().unwrap()[..10]
+    );
+    // What the command refuses, its plan refuses.
+    let refused = cli.run(&format!("{issue} --plan")).expect(2).stderr;
+    assert!(refused.contains("broker"), "{refused}");
+    let renewed = plan(&cli, 0, "server renew broker --days 30");
+    assert_eq!(renewed["replaces"], made["serial"], "{renewed}");
+    let late = cli.run("server renew broker --days 36500 --plan").expect(2).stderr;
+    assert!(late.contains("36500"), "{late}");
+    cli.ok("key new --type ec-p256 --plain --out edge.key");
+    let text = cli.ok("server renew broker --plan");
+    assert!(text.contains("in place of   "), "{text}");
+}
