@@ -9,9 +9,8 @@ use c8y_pki_engine::servers::{self, ServerKey};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::options::{FileArgs, SanArgs, TermArgs, trusted};
+use super::options::{FileArgs, PlanArgs, SanArgs, TermArgs, trusted};
 use super::view;
-use crate::clock;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -61,6 +60,8 @@ pub(crate) struct IssueArgs {
     #[command(flatten)]
     term: TermArgs,
     #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
     files: FileArgs,
     /// File with the password of the CA's key, or the PIN of its token
     /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
@@ -74,14 +75,13 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let profile = values::profile(&args.profile, args.key_type)?;
     let subject = args.subject.builder(&profile)?;
     let now = OffsetDateTime::now_utc();
-    let pki = clock::open(dir, now)?;
+    let pki = args.plan.open(dir, now, out)?;
     let ca = pki.ca(&args.ca)?;
     let alt_names = servers::names_for(&profile, &name, args.san.names())?;
     let order = args.term.order((&name, &profile), &subject, &alt_names, ServerKey::New);
-    // Files of a run that was stopped are put into place, whatever becomes of this one.
-    servers::recover(&pki, &name, &args.out)?;
-    // Before anybody is asked for a password.
-    servers::check(&pki, &ca, &order)?;
+    if !args.plan.goes_on(&pki, (&ca, &order), (&args.out, now), out)? {
+        return Ok(Outcome::Done);
+    }
     let trusted = trusted(&ca);
     let passwords = args.files.passwords(&args.bundle, args.files.encrypt_keys)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;

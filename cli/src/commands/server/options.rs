@@ -1,19 +1,21 @@
 //! What the verbs about servers are told: names, files, passwords.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use c8y_pki_core::cert::{AltName, Certificate};
 use c8y_pki_core::issue::BeyondIssuer;
 use c8y_pki_core::name::NameBuilder;
 use c8y_pki_core::profile::Profile;
 use c8y_pki_core::secret::Password;
-use c8y_pki_engine::pki::Ca;
+use c8y_pki_engine::pki::{Ca, Pki};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::registry::ServerName;
-use c8y_pki_engine::servers::{ServerKey, ServerOrder};
+use c8y_pki_engine::servers::{self, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 
+use super::view;
+use crate::clock;
 use crate::commands::device::Pkcs12Args;
 use crate::commands::shortened;
 use crate::failure::{Failure, Result};
@@ -59,6 +61,41 @@ pub(super) struct TermArgs {
     /// shortened
     #[arg(long)]
     shorten: bool,
+}
+
+/// Whether it is only asked what would be done.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct PlanArgs {
+    /// Show what would be issued, and change nothing. No password is asked for
+    #[arg(long)]
+    pub(super) plan: bool,
+}
+
+impl PlanArgs {
+    /// Opens the PKI directory: to be changed, or for a plan only to be read.
+    pub(super) fn open(self, dir: &Path, now: OffsetDateTime, out: Output) -> Result<Pki> {
+        if self.plan { clock::open_to_read(dir, out) } else { clock::open(dir, now) }
+    }
+
+    /// Whether a certificate is made; else what it would be is shown. Files of a run that was stopped are put into place
+    /// before, whatever becomes of this one.
+    pub(super) fn goes_on(
+        self,
+        pki: &Pki,
+        (ca, order): (&Ca, &ServerOrder<'_>),
+        (place, now): (&Path, OffsetDateTime),
+        out: Output,
+    ) -> Result<bool> {
+        if self.plan {
+            let not_after = servers::preview(pki, ca, order, now)?;
+            view::planned((ca, order), place, not_after, out)?;
+            return Ok(false);
+        }
+        servers::recover(pki, order.name, place)?;
+        // Before anybody is asked for a password.
+        servers::check(pki, ca, order)?;
+        Ok(true)
+    }
 }
 
 impl TermArgs {

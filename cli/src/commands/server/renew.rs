@@ -12,9 +12,8 @@ use c8y_pki_engine::servers::{self, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::options::{FileArgs, SanArgs, TermArgs, trusted};
+use super::options::{FileArgs, PlanArgs, SanArgs, TermArgs, trusted};
 use super::view;
-use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -62,6 +61,8 @@ pub(crate) struct RenewArgs {
     reuse_key: bool,
     #[command(flatten)]
     term: TermArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
     /// Revoke the former certificate, with the reason superseded
     #[arg(long)]
     revoke: bool,
@@ -82,14 +83,13 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     }
     let name: ServerName = args.name.parse()?;
     let now = OffsetDateTime::now_utc();
-    let pki = clock::open(dir, now)?;
+    let pki = args.plan.open(dir, now, out)?;
     let former = servers::live(&pki, &name)?;
     // As it is written there: case does not tell two apart.
     let name = former.holder.server().cloned().unwrap_or(name);
     let certificate = former.certificate()?;
     let place = place(args, &former)?;
     outlet::check_folder(&place)?;
-    servers::recover(&pki, &name, &place)?;
     let folder = place.join(name.as_str());
     let profile = args.profile.as_deref().or_else(|| servers::profile_of(&former));
     let key_type = args.key_type.or_else(|| servers::key_type_of(&former));
@@ -101,7 +101,8 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     };
     let alt_names = servers::names_for(&profile, &name, names)?;
     let ca = pki.ca(args.ca.as_deref().unwrap_or(&former.ca))?;
-    let own = match args.reuse_key && former.has_key {
+    // For a plan its password is not asked for.
+    let own = match args.reuse_key && former.has_key && !args.plan.plan {
         true => Some(own_key(args, &folder)?),
         false => None,
     };
@@ -114,7 +115,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
                 "leave --reuse-key out",
             ));
         }
-        None if former.has_key => ServerKey::New,
+        None if former.has_key && !args.reuse_key => ServerKey::New,
         None => ServerKey::Requested(&public_key),
     };
     let order = ServerOrder {
@@ -122,7 +123,9 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         replaces: Some((&former, args.revoke)),
         ..args.term.order((&name, &profile), &subject, &alt_names, key)
     };
-    servers::check(&pki, &ca, &order)?;
+    if !args.plan.goes_on(&pki, (&ca, &order), (&place, now), out)? {
+        return Ok(Outcome::Done);
+    }
     let kinds = kinds(args, &folder, former.has_key);
     let trusted = trusted(&ca);
     let encrypt = args.files.encrypt_keys || (own.is_none() && has_encrypted_key(&folder)?);

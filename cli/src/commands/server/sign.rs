@@ -12,9 +12,8 @@ use c8y_pki_engine::servers::{self, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::options::{SanArgs, TermArgs, trusted};
+use super::options::{PlanArgs, SanArgs, TermArgs, trusted};
 use super::view;
-use crate::clock;
 use crate::commands::device::KeyPolicyArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::input;
@@ -64,6 +63,8 @@ pub(crate) struct SignArgs {
     subject: SubjectArgs,
     #[command(flatten)]
     term: TermArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
     /// Put it in the place of the server's live certificate
     #[arg(long)]
     replace: bool,
@@ -87,7 +88,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     let name = name_of(args, &request)?;
     let asked = asked_names(args, &request, out)?;
     let now = OffsetDateTime::now_utc();
-    let pki = clock::open(dir, now)?;
+    let pki = args.plan.open(dir, now, out)?;
     let ca = pki.ca(&args.ca)?;
     let former = match args.replace {
         true => Some(servers::live(&pki, &name)?),
@@ -102,9 +103,9 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         replaces: former.as_ref().map(|former| (former, args.revoke)),
         ..args.term.order((&name, &profile), &subject, &alt_names, key)
     };
-    // Files of a run that was stopped are put into place, whatever becomes of this one.
-    servers::recover(&pki, &name, &args.out)?;
-    servers::check(&pki, &ca, &order)?;
+    if !args.plan.goes_on(&pki, (&ca, &order), (&args.out, now), out)? {
+        return Ok(Outcome::Done);
+    }
     let trusted = trusted(&ca);
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     let bundle = servers::certificates_only(&[Bundle::Pem], &trusted);

@@ -1,7 +1,9 @@
 //! What is told of a server's certificate that was made.
 
+use std::path::Path;
+
 use c8y_pki_engine::pki::Ca;
-use c8y_pki_engine::servers::MadeServer;
+use c8y_pki_engine::servers::{MadeServer, ServerOrder};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -49,6 +51,50 @@ pub(super) fn made(made: &MadeServer, ca: &Ca, out: Output) -> Result<()> {
     })?;
     let root = if ca.chain.len() == 1 { "its CA" } else { "the root above it" };
     out.note(&format!("Clients have to trust {root}: {}", certificate_of_root(ca)));
+    Ok(())
+}
+
+/// What `--plan` shows.
+#[derive(Serialize)]
+struct Planned {
+    name: String,
+    alt_names: Vec<String>,
+    ca: String,
+    #[serde(with = "time::serde::rfc3339")]
+    not_after: OffsetDateTime,
+    folder: String,
+    /// The serial number of the certificate whose place it would take.
+    replaces: Option<String>,
+}
+
+/// Shows a certificate that would be made. Nothing was changed.
+pub(super) fn planned(
+    (ca, order): (&Ca, &ServerOrder<'_>),
+    place: &Path,
+    not_after: OffsetDateTime,
+    out: Output,
+) -> Result<()> {
+    let view = Planned {
+        name: order.name.to_string(),
+        alt_names: order.alt_names.iter().map(ToString::to_string).collect(),
+        ca: ca.name.clone(),
+        not_after,
+        folder: place.join(order.name.as_str()).display().to_string(),
+        replaces: order.replaces.map(|(former, _)| former.serial.to_string()),
+    };
+    out.result(&view, |view| {
+        let replaces = view.replaces.as_ref().map(|serial| format!("  in place of   {serial}\n"));
+        format!(
+            "server {} would get a certificate: {}\n  names         {}\n  issued by     {}\n  valid until   {}\n{}",
+            view.name,
+            view.folder,
+            view.alt_names.join(", "),
+            view.ca,
+            date(view.not_after),
+            replaces.unwrap_or_default()
+        )
+    })?;
+    out.note("Nothing was changed. Keys, passwords and the room on the disk were not looked at");
     Ok(())
 }
 

@@ -61,6 +61,20 @@ pub fn check(pki: &Pki, ca: &Ca, order: &ServerOrder<'_>) -> Result {
     Ok(pki.policy_now(ca, &pki.cas()?)?.check_server(ca, &subject, order.alt_names)?)
 }
 
+/// The same for who only asks: when the certificate would end if it were made now.
+pub fn preview(
+    pki: &Pki,
+    ca: &Ca,
+    order: &ServerOrder<'_>,
+    now: OffsetDateTime,
+) -> Result<OffsetDateTime> {
+    check(pki, ca, order)?;
+    let issuer = ca.certificate();
+    issue::check_signs_at(issuer, now)?;
+    let wanted = Validity::of(order.profile, now, order.days);
+    Ok(issue::fit(issuer, wanted, order.beyond_issuer)?.not_after)
+}
+
 /// Puts in place, or removes, what a process that was killed has left of a server below `out`.
 pub fn recover(pki: &Pki, name: &ServerName, out: &Path) -> Result {
     let _lock = Lock::wait(&pki.lock_path())?;
