@@ -117,3 +117,18 @@ fn a_server_is_planned_before_it_is_issued() {
     let text = cli.ok("server renew broker --plan");
     assert!(text.contains("in place of   "), "{text}");
 }
+
+#[test]
+fn chains_are_planned_before_they_are_rewritten() {
+    let cli = Cli::with_cas();
+    let store = "--store-password-file pw";
+    cli.ok(&format!("device issue gw-1 gw-2 {BY} --bundle pem,p12 {store} {CA_PW}"));
+    cli.ok(&format!("ca renew line {CA_PW} --parent-password-file pw"));
+    let refresh = format!("device refresh --out out {store}");
+    let planned = plan(&cli, 0, &refresh);
+    let done = cli.run(&format!("{refresh} --json")).expect(0).json();
+    assert_eq!(planned, done);
+    assert_eq!(planned["refreshed"].as_array().map(Vec::len), Some(2), "{planned}");
+    let nothing = cli.ok(&format!("{refresh} --plan"));
+    assert!(nothing.starts_with("0 devices would be rewritten, 2 have "), "{nothing}");
+}

@@ -34,6 +34,7 @@ field: bring them their files.
 
 Examples:
   c8y-pki device refresh --out out
+  c8y-pki device refresh --out out --plan
   c8y-pki device refresh --out out --ca line-7 --store-password-file store.pw
   c8y-pki device refresh --out out --secrets secrets.csv --json
 
@@ -43,6 +44,9 @@ pub(crate) struct RefreshArgs {
     /// The directory with the devices' directories
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Show which files would be rewritten, and change nothing. Keystores are opened for it, with their passwords
+    #[arg(long)]
+    plan: bool,
     /// Only devices that this CA has issued
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
@@ -83,7 +87,7 @@ pub(super) fn run(args: &RefreshArgs, dir: &Path, out: Output) -> Result {
         None => known::store(args.store_password_file.as_ref()).given()?,
     };
     let now = OffsetDateTime::now_utc();
-    let pki = clock::open(dir, now)?;
+    let pki = if args.plan { clock::open_to_read(dir, out)? } else { clock::open(dir, now)? };
     if let Some(name) = &args.ca {
         pki.ca(name)?;
     }
@@ -93,6 +97,7 @@ pub(super) fn run(args: &RefreshArgs, dir: &Path, out: Output) -> Result {
         store_password: password.as_ref(),
         own_passwords: &own_passwords,
         iterations: args.iterations,
+        plan: args.plan,
     };
     let report = refresh::refresh(&pki, &wanted, now)?;
     let view = View {
@@ -103,9 +108,11 @@ pub(super) fn run(args: &RefreshArgs, dir: &Path, out: Output) -> Result {
     };
     out.result(&view, |view| {
         let mut text = format!(
-            "{} rewritten, {} had the present chain already\n",
+            "{} {}, {} {} the present chain already\n",
             count(view.refreshed.len(), "device"),
-            view.current
+            if args.plan { "would be rewritten" } else { "rewritten" },
+            view.current,
+            if args.plan { "have" } else { "had" },
         );
         for one in &view.refreshed {
             let folder = one.folder.display().to_string();
@@ -120,7 +127,9 @@ pub(super) fn run(args: &RefreshArgs, dir: &Path, out: Output) -> Result {
         let hint = failed.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
         out.warning(&format!("{}: {}{hint}", failed.id, failed.message));
     }
-    if !view.refreshed.is_empty() {
+    if args.plan {
+        out.note("Nothing was changed.");
+    } else if !view.refreshed.is_empty() {
         out.note("First upload the CA's new certificate (`c8y-pki tenant trust add`), then give the devices \
                   these files.");
     }

@@ -47,6 +47,8 @@ pub struct Refresh<'a> {
     pub own_passwords: &'a HashMap<String, Password>,
     /// Iterations of PKCS#12 files that are written; how they are protected stays as it is.
     pub iterations: u32,
+    /// Whether it is only asked which files would be rewritten. Nothing is changed then.
+    pub plan: bool,
 }
 
 /// A device whose files were rewritten.
@@ -88,8 +90,13 @@ enum Done {
 
 /// Rewrites the chains of devices in a directory.
 pub fn refresh(pki: &Pki, wanted: &Refresh<'_>, now: OffsetDateTime) -> Result<Report> {
-    let _lock = Lock::wait(&wanted.out.join(LOCK))?;
-    settle(wanted.out)?;
+    let _lock = match wanted.plan {
+        true => None,
+        false => Some(Lock::wait(&wanted.out.join(LOCK))?),
+    };
+    if !wanted.plan {
+        settle(wanted.out)?;
+    }
     let cas = pki.cas()?;
     let mut report = Report::default();
     for dir in files::list_dir(wanted.out)? {
@@ -172,7 +179,9 @@ impl DeviceFolder<'_> {
             Err(fault) => Ok(Done::Failed(fault)),
             Ok(changed) if changed.is_empty() => Ok(Done::Current),
             Ok(changed) => {
-                self.replace(&changed)?;
+                if !self.wanted.plan {
+                    self.replace(&changed)?;
+                }
                 let files = changed.into_iter().map(|(name, _)| name).collect();
                 let folder = self.dir.to_owned();
                 Ok(Done::Refreshed(Refreshed { folder, ca: ca.name.clone(), files }))
