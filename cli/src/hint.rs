@@ -6,7 +6,7 @@ use c8y_pki_core::failure::{
     Example, Hint, Means, Permission, Secret, Setting, SubjectField, Task,
 };
 
-/// What a rollout's file and line say to its own commands, and has to be said to those that are advised.
+/// What the command line says to this command, or a rollout's file to it, and has to be said to those that are advised.
 static SHARED: OnceLock<SharedOptions> = OnceLock::new();
 
 /// Options that are the same for many commands, as they are typed.
@@ -119,6 +119,17 @@ fn typed(task: &Task, shared: Option<&SharedOptions>) -> String {
     }
 }
 
+/// A command on the PKI directory as it is typed.
+pub(crate) fn with_pki(command: &str) -> String {
+    let pki = SHARED.get().and_then(|shared| shared.pki.as_deref()).unwrap_or_default();
+    format!("c8y-pki{pki} {command}")
+}
+
+/// The command as it is typed, between backquotes.
+pub(crate) fn run(task: &Task) -> String {
+    format!("`{}`", typed(task, SHARED.get()))
+}
+
 /// The sentence, without its full stop. Each command and flag in it is typed as it stands.
 pub(crate) fn sentence(hint: &Hint) -> String {
     match hint {
@@ -131,7 +142,7 @@ pub(crate) fn sentence(hint: &Hint) -> String {
 
 fn means(by: &Means) -> String {
     match by {
-        Means::Run(task) => format!("`{}`", typed(task, SHARED.get())),
+        Means::Run(task) => run(task),
         Means::Give(setting) => option(*setting).to_owned(),
         Means::Omit(setting) => format!("leave out {}", option(*setting)),
         Means::Provide(Secret::KeyPassword) => "--key-password-file FILE".to_owned(),

@@ -6,6 +6,11 @@ use std::ffi::{OsStr, OsString};
 use clap::{Command, ValueEnum};
 
 use crate::output::{Colour, Form};
+use crate::render::quoted;
+
+/// Options about a tenant besides its id.
+const OF_A_TENANT: [&str; 7] =
+    ["context", "host", "user", "tenant-password-file", "token-file", "cacert", "proxy"];
 
 /// The words after the program's name, up to `--`.
 #[derive(Debug, Clone)]
@@ -30,6 +35,17 @@ impl Line {
                 rest => rest.strip_prefix('='),
             }
         })
+    }
+
+    /// The options that say which tenant is meant, who asks, and how it is reached, as they are typed once more.
+    pub(crate) fn of_tenant(&self) -> String {
+        self.repeated(&OF_A_TENANT)
+    }
+
+    /// These options as they are typed once more, those that are there.
+    pub(crate) fn repeated(&self, names: &[&str]) -> String {
+        let option = |name: &&str| Some(format!(" --{name} {}", quoted(self.option(name)?)));
+        names.iter().filter_map(option).collect()
     }
 
     /// The form that is asked for.

@@ -30,6 +30,8 @@ pub(crate) struct Selected {
     pub(crate) list: DeviceList,
     /// The order whose list it is.
     pub(crate) order: Option<OrderRecord>,
+    /// The name of the list's file.
+    file: Option<String>,
 }
 
 impl Selected {
@@ -37,7 +39,10 @@ impl Selected {
     pub(crate) fn named(&self) -> String {
         match &self.order {
             Some(order) => format!("order {}", order.name),
-            None => "list".to_owned(),
+            None => match &self.file {
+                Some(name) => format!("list {name}"),
+                None => "list".to_owned(),
+            },
         }
     }
 }
@@ -53,9 +58,11 @@ impl SelectionArgs {
         if let Some(name) = &self.order {
             let order = orders::named(registry, name)?;
             let list = orders::list_of(registry, &order)?;
-            return Ok(Some(Selected { list, order: Some(order) }));
+            return Ok(Some(Selected { list, order: Some(order), file: None }));
         }
         let Some(path) = &self.from else { return Ok(None) };
-        Ok(Some(Selected { list: self.columns.read(path, out)?, order: None }))
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let file = file.filter(|name| name != "-");
+        Ok(Some(Selected { list: self.columns.read(path, out)?, order: None, file }))
     }
 }

@@ -15,6 +15,7 @@ use crate::config::{self, Config};
 #[cfg(feature = "postgres")]
 use crate::database;
 use crate::failure::{Failure, Result};
+use crate::hint::{self, SharedOptions};
 use crate::line::{Line, with_present_names};
 use crate::output::{Colour, Form, Output};
 use crate::{clock, context, help, log, near, station};
@@ -48,6 +49,7 @@ pub(crate) fn run() -> ExitCode {
     let form = if cli.global.json { Ok(Form::Json) } else { form(cli.global.form, &matches) };
     let output = Output::new(*form.as_ref().unwrap_or(&Form::Table), cli.global.quiet);
     cli.global.origins = origins(&cli, &matches);
+    advise(&line, &root);
     clock::believe(cli.global.clock_is_right);
     station::begin(cli.global.station.as_deref(), cli.global.operator.as_deref());
     #[cfg(feature = "postgres")]
@@ -68,6 +70,17 @@ pub(crate) fn run() -> ExitCode {
             failure.code()
         }
     }
+}
+
+/// Lets what is advised work on the same PKI directory and tenant. A rollout says itself which these are.
+fn advise(line: &Line, root: &Command) {
+    if line.path(root).first().is_some_and(|first| first == "rollout") {
+        return;
+    }
+    hint::share(SharedOptions {
+        pki: Some(line.repeated(&["pki"])).filter(|pki| !pki.is_empty()),
+        tenant: line.repeated(&["tenant"]) + &line.of_tenant(),
+    });
 }
 
 /// Whether a command takes something from a context. `root` is as it was before a context took the place of variables.

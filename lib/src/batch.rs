@@ -14,7 +14,7 @@ use c8y_pki_engine::files;
 use c8y_pki_engine::list::DeviceList;
 use c8y_pki_engine::pki::{CaKey, Replacing};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki_engine::provision::{self, Context, Existing, Job, Out, Summary};
+use c8y_pki_engine::provision::{self, Context, Existing, Job, Keep, Out, Summary};
 use time::OffsetDateTime;
 
 use crate::{Error, Pki};
@@ -134,6 +134,8 @@ impl<'a> Batch<'a> {
             },
             bundle: self.bundle(),
             existing: self.existing,
+            keep: Keep::default(),
+            order: None,
             secrets: None,
             key_pool: None,
             keep_going: false,

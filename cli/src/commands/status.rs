@@ -170,7 +170,7 @@ fn looked_at(picture: &Picture) -> Vec<String> {
         date(picture.at),
         count(picture.cas.len(), "CA"),
         count(live, "live certificate"),
-        count(picture.orders.len(), "open order"),
+        count(picture.orders.len(), "order"),
     )];
     lines.extend(picture.tenant.as_ref().map(tenant));
     lines

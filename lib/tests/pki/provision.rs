@@ -20,7 +20,7 @@ use c8y_pki_engine::pki::policy::SigningPolicy;
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::provision::inspect::check_keys;
 use c8y_pki_engine::provision::{
-    Context, Existing, Job, Out, Progress, ProvisionError, Summary, run,
+    Context, Existing, Job, Keep, Out, Progress, ProvisionError, Summary, run,
 };
 
 /// Few iterations: these tests are about files, not about guessing passwords.
@@ -84,6 +84,8 @@ fn issue_telling(
             trusted: how.trusted,
         },
         existing: how.existing,
+        keep: Keep::default(),
+        order: None,
         secrets: None,
         key_pool: None,
         keep_going: false,

@@ -13,7 +13,7 @@ use c8y_pki_engine::list::{ListFile, ListOptions};
 use c8y_pki_engine::pki::policy::SigningPolicy;
 use c8y_pki_engine::pki::{CaSettings, NewKey, Pki};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki_engine::provision::{self, Context, Existing, Job, Out};
+use c8y_pki_engine::provision::{self, Context, Existing, Job, Keep, Out};
 use time::OffsetDateTime;
 
 const PASSWORD: &str = "Secret-Pass-01";
@@ -55,6 +55,8 @@ pub(crate) fn issue(dir: &Path, key: KeyType, (prefix, count): (&str, usize), ou
             trusted: &[],
         },
         existing: Existing::Skip,
+        keep: Keep::default(),
+        order: None,
         keys: KeyPolicy::default(),
         secrets: None,
         key_pool: None,

@@ -147,7 +147,7 @@ fn what_cannot_be_handed_over_is_refused_before_a_key_is_made() {
     cli.write("other.csv", "id\nother\n");
     for (line, said) in [
         (format!("{ISSUE} --exec 'sh x {{serial}}'"), "{serial} that is not known"),
-        (format!("{ISSUE} --exec 'sh x {{p12}}'"), "--bundle makes no keystore.p12"),
+        (format!("{ISSUE} --exec 'sh x {{p12}}'"), "the devices get no keystore.p12"),
         (
             format!("{ISSUE} --exec 'no-such-tool {{id}}'"),
             "\"no-such-tool\" of --exec is not there",

@@ -376,7 +376,7 @@ fn rework_replaces_and_keeps_the_history() {
     let states: Vec<&Value> = show.iter().map(|row| &row["status"]).collect();
     assert_eq!(states, ["superseded", "live"]);
     cli.ok("device revoke b");
-    let left = cli.run(&issue("b")).expect(0);
+    let left = cli.run(&issue("b")).expect(1);
     assert!(left.stderr.contains("warning: 1 device left out: revoked"), "{left:?}");
     cli.ok(&issue("b --existing replace"));
     let said = cli.fails(2, &issue("b --revoke"));

@@ -1,6 +1,7 @@
 //! The real binary with no tenant in sight: one module for each group of commands, and the traits that
 //! all of them share.
 
+mod again;
 mod backups;
 mod ca;
 mod cases;

@@ -53,7 +53,10 @@ fn a_ca_that_waits_is_shown_and_every_command_says_what_to_do() {
     ] {
         let said = cli.fails(2, &format!("--pki plant {line}"));
         assert!(said.contains("\"line-7\" waits for its certificate"), "{line}: {said}");
-        assert!(said.contains("`c8y-pki ca add line-7 --certificate FILE`"), "{line}: {said}");
+        assert!(
+            said.contains("`c8y-pki --pki plant ca add line-7 --certificate FILE`"),
+            "{line}: {said}"
+        );
     }
     cli.ok("--pki plant registry check");
 }

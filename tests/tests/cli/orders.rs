@@ -253,7 +253,7 @@ fn a_list_is_revoked_after_a_question_and_what_cannot_be_is_named() {
     );
     for line in ["device revoke --from bad.csv --plan", "device revoke --from bad.csv --yes"] {
         let said = cli.run(line).expect(2).stderr;
-        let row = "error: line 3: device id \"nobody\" has no live certificate";
+        let row = "error: line 3: device id \"nobody\" has no certificate";
         assert!(said.contains(row), "{said}");
     }
     assert_eq!(live(&cli), 2);

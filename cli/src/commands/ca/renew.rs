@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki_core::cert::Certificate;
 use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::failure::Task;
 use c8y_pki_core::issue::{BeyondIssuer, Validity};
 use c8y_pki_core::profile::PathLength;
 use c8y_pki_core::secret::Password;
@@ -16,6 +17,7 @@ use super::view::{made, made_with};
 use crate::clock;
 use crate::commands::shortened;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::secrets::{Place, PlaceArgs, signing_secret, unlock_with};
 use crate::values;
@@ -91,8 +93,8 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     if args.revoke {
         let issuer = parent.as_ref().unwrap_or(&ca);
         out.note(&format!(
-            "The former certificate is revoked: make the list that says so (`c8y-pki ca crl {}`).",
-            issuer.name
+            "The former certificate is revoked: make the list that says so ({}).",
+            hint::run(&Task::MakeCrl { ca: Some(issuer.name.clone()), days: None })
         ));
     }
     tell_devices(&renewed, ca.certificate(), live, out);
@@ -121,9 +123,9 @@ pub(super) fn tell_devices(renewed: &Ca, former: &Certificate, live: u64, out: O
          certificate too. In this order:",
     );
     out.note(&format!(
-        "  1. At the tenant: upload the new certificate if the former one is there (`c8y-pki tenant trust add \
-         {}`), and leave the former one until no device presents it.",
-        renewed.dir().join("cert.pem").display()
+        "  1. At the tenant: upload the new certificate if the former one is there ({}), and leave \
+         the former one until no device presents it.",
+        hint::run(&Task::UploadOwnCa { ca: Some(renewed.name.clone()) })
     ));
     let devices = if live == 1 { "device has" } else { "devices have" };
     out.note(&format!(

@@ -7,8 +7,8 @@ use c8y_pki_core::crypto::KeyPolicy;
 use c8y_pki_engine::list::{DeviceList, Devices};
 use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
-use c8y_pki_engine::provision::Existing;
 use c8y_pki_engine::provision::bundle::Bundle;
+use c8y_pki_engine::provision::{Existing, Keep};
 use c8y_pki_engine::registry::OrderRecord;
 use clap::Args;
 use time::OffsetDateTime;
@@ -17,7 +17,7 @@ use super::hand_over::HandOver;
 use super::kinds::Kinds;
 use super::making::{Run, issue};
 use super::options::{ExistingArgs, Form, OutputArgs};
-use super::ordered::Ordered;
+use super::ordered::{Ordered, refuse_unlike};
 use crate::device_list::FromArgs;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
@@ -34,7 +34,8 @@ this one waits until it has ended, and makes the rest.
 
 With --order the list, the CA and how devices are made come from the order. A device that is named
 by its id keeps what its list or its order said of it (type, name, group, ICCID, …), and with
---existing replace the kinds of files that it had; if it is in an order, it is made as that says.
+--existing replace the kinds of files, the subject and the type of key that it had; if it is in an
+order, it is made as that says.
 The same is kept of devices in a list (--from) if the list has no column for it.
 
 Examples:
@@ -48,7 +49,8 @@ Examples:
   c8y-pki device issue gw-0002 --ca line-7 --out out --key-type rsa-2048 --rsa-keys backend
   c8y-pki device issue --from devices.csv --ca line-7 --out out --exec 'flash-tool {key} {chain} {id}'
 
-Exit codes: 0 done, or nothing to do; 1 a device was not handed over (--exec); 2 a device cannot be issued as asked, nothing was made;
+Exit codes: 0 done, or nothing to do; 1 a device was not handed over (--exec), some failed
+(--keep-going), or all are revoked; 2 a device cannot be issued as asked, nothing was made;
 3 the environment failed or the run was interrupted: run it again.")]
 pub(crate) struct IssueArgs {
     /// Device identifiers: the common names of the certificates
@@ -110,14 +112,11 @@ impl IssueArgs {
         HandOver::prepare(text, files, devices, (pki, dir), (self.share, reads_stdin), out)
     }
 
-    /// The order that this run makes a part of.
-    fn shared(
-        &self,
-        pki: &Pki,
-        (output, existing): (&OutputArgs, Existing),
-        order: Option<&OrderRecord>,
-    ) -> Result<Option<OrderRecord>> {
-        let Some(order) = order.filter(|_| self.share) else { return Ok(None) };
+    /// Whether this run makes a part of its order.
+    fn shared(&self, pki: &Pki, (output, existing): (&OutputArgs, Existing)) -> Result<bool> {
+        if !self.share {
+            return Ok(false);
+        }
         if output.into != Form::Folders {
             return Err(Failure::usage(
                 "--share makes directories of devices, but --into tar makes an archive",
@@ -131,7 +130,7 @@ impl IssueArgs {
             ));
         }
         pki.registry().check_shared()?;
-        Ok(Some(order.clone()))
+        Ok(true)
     }
 }
 
@@ -141,17 +140,25 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     // A list that cannot be read is told before all else.
     let list = args.from.as_deref().map(|path| args.columns.open(path, out)).transpose()?;
     let pki = args.output.open(dir, now, out)?;
-    let wanted = match list {
+    let replaces = matches!(existing, Existing::Replace { .. });
+    let mut wanted = match list {
         Some(list) => Wanted { devices: list.into(), order: None },
-        None => wanted(args, &pki, matches!(existing, Existing::Replace { .. }))?,
+        None => wanted(args, &pki, replaces)?,
     };
+    if args.order.is_none() && (args.from.is_none() || replaces) {
+        let registry = pki.registry();
+        wanted.order = orders::shared_by(registry, wanted.devices.each_id())?;
+        if wanted.order.is_none() {
+            refuse_unlike(registry, &wanted.devices, &args.output)?;
+        }
+    }
     let ordered = Ordered::of(wanted.order.as_ref(), args.order.is_some())?;
     let ca = ordered.ca(args.ca.as_deref())?;
     let output = ordered.output(&args.output)?;
     let profile = output.profile()?;
     let subject = ordered.subject(&args.subject, &profile)?;
     let ca = pki.ca(&ca)?;
-    let shared = args.shared(&pki, (&output, existing), wanted.order.as_ref())?;
+    let is_shared = args.shared(&pki, (&output, existing))?;
     output.refuse_faults(&wanted.devices, out)?;
     ordered.tell(out);
     let kinds = match existing {
@@ -166,8 +173,29 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let hand_over = exec
         .map(|text| args.hand_over(text, (&output, kinds.all()), &wanted.devices, (&pki, dir), out))
         .transpose()?;
+    // Who names an order, a profile or another subject has said what is to be.
+    let is_said = wanted.order.is_some() || output.profile.is_some();
+    let keep = Keep {
+        key_type: !is_said && output.key_type.is_none(),
+        subject: !is_said && !args.subject.is_given(),
+    };
+    let keep = if replaces { keep } else { Keep::default() };
     let (keys, devices) = (KeyPolicy::default(), wanted.devices);
-    let run = Run { ca, profile, subject, existing, keys, kinds, devices, shared };
+    let order = wanted.order;
+    let is_renewal = false;
+    let run = Run {
+        is_renewal,
+        ca,
+        profile,
+        subject,
+        existing,
+        keep,
+        keys,
+        kinds,
+        devices,
+        order,
+        is_shared,
+    };
     let each_chunk = |ids: &[DeviceId]| hand_over.iter().for_each(|tool| tool.chunk(ids));
     let issued = issue(pki, run, &output, &each_chunk, now, out);
     match hand_over {
@@ -190,6 +218,5 @@ fn wanted(args: &IssueArgs, pki: &Pki, replaces: bool) -> Result<Wanted> {
     }
     let mut list = DeviceList::from_ids(args.ids.iter().map(String::as_str));
     orders::keep_details(registry, &mut list)?;
-    let order = orders::shared_by(registry, &list)?;
-    Ok(Wanted { devices: list.into(), order })
+    Ok(Wanted { devices: list.into(), order: None })
 }

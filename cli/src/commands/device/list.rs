@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::shown;
+use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::registry::{Filter, Record, Registry, RegistryError, Role, Status};
 use clap::Args;
 use serde::Serialize;
@@ -16,6 +18,9 @@ use crate::output::Output;
 use crate::render::{Columns, day, until};
 use crate::selection::SelectionArgs;
 use crate::sheet::Sheet;
+
+/// How many devices without a certificate are named.
+const MOST_NAMED: usize = 5;
 
 /// So many bytes are written at once.
 const AT_ONCE: usize = 1 << 16;
@@ -132,13 +137,14 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     {
         return Err(no_batch(batch));
     }
-    let ids = match args.selection.read(pki.registry(), out)? {
+    let listed: Option<Vec<DeviceId>> = match args.selection.read(pki.registry(), out)? {
         Some(selected) => {
             let devices = selected.list.without_faults()?.devices;
-            Some(devices.into_iter().map(|device| device.id.folded()).collect())
+            Some(devices.into_iter().map(|device| device.id).collect())
         }
         None => None,
     };
+    let ids = listed.as_ref().map(|ids| ids.iter().map(DeviceId::folded).collect());
     let wanted = Wanted { filter, ids };
     let mut text = Text { out, waiting: String::new() };
     let done = match out.is_json() {
@@ -147,9 +153,38 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
         false => rows(pki.registry(), &wanted, &mut text),
     };
     match done.and_then(|()| text.write()) {
-        Ok(()) | Err(Ended::Gone) => Ok(Outcome::Done),
+        Ok(()) => {
+            tell_absent(&pki, &listed, out)?;
+            Ok(Outcome::Done)
+        }
+        Err(Ended::Gone) => Ok(Outcome::Done),
         Err(Ended::Failed(failure)) => Err(failure),
     }
+}
+
+/// Says which devices of a list or an order have never had a certificate: no option shows them.
+fn tell_absent(pki: &Pki, listed: &Option<Vec<DeviceId>>, out: Output) -> Result<()> {
+    let (mut absent, mut named) = (0, Vec::new());
+    for id in listed.iter().flatten() {
+        if pki.registry().history(id)?.is_empty() {
+            absent += 1;
+            named.extend((named.len() < MOST_NAMED).then(|| id.to_string()));
+        }
+    }
+    if absent > 0 {
+        let more = if absent > named.len() { ", …" } else { "" };
+        let have = shown::part(
+            absent as u64,
+            listed.iter().flatten().count() as u64,
+            "device",
+            ("has", "have"),
+        );
+        out.warning(&format!(
+            "{have} no certificate, and are not shown: {}{more}",
+            named.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// A line of JSON for each certificate, as it comes.

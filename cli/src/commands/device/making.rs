@@ -14,7 +14,7 @@ use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::{Ca, Pki};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::provision::{
-    self, Context, Existing, Job, Out, ProvisionError, Share, Stream, Summary,
+    self, Context, Existing, Job, Keep, Out, ProvisionError, Share, Stream, Summary,
 };
 use c8y_pki_engine::registry::{OpenShare, OrderRecord, Step};
 use serde::Serialize;
@@ -43,11 +43,16 @@ pub(super) struct Run {
     pub(super) profile: Profile,
     pub(super) subject: NameBuilder,
     pub(super) existing: Existing,
+    pub(super) keep: Keep,
     pub(super) keys: KeyPolicy,
     pub(super) kinds: Kinds,
     pub(super) devices: Devices,
-    /// The order, if other stations make it too.
-    pub(super) shared: Option<OrderRecord>,
+    /// The order that they are in.
+    pub(super) order: Option<OrderRecord>,
+    /// Whether live certificates are renewed: what is wrong with others is no attempt to issue them.
+    pub(super) is_renewal: bool,
+    /// Whether other stations make that order too.
+    pub(super) is_shared: bool,
 }
 
 impl OutputArgs {
@@ -217,6 +222,8 @@ pub(super) fn issue(
             trusted: &trusted,
         },
         existing: run.existing,
+        keep: run.keep,
+        order: run.order.as_ref(),
         secrets: args.secrets.as_deref().filter(|_| has_keys),
         key_pool: passwords.pool.as_ref(),
         keep_going: args.keep_going,
@@ -230,7 +237,8 @@ pub(super) fn issue(
     let kept = || kept_keys(&pki, &run.devices);
     let set = new.or_else(|| ml_dsa::of_subject(run.ca.certificate()));
     ml_dsa::warn(set.map_or_else(kept, |set| Ok(Some(set)))?, out);
-    if run.shared.is_none() {
+    let shared = run.order.as_ref().filter(|_| run.is_shared);
+    if shared.is_none() {
         tell_of_others(&pki, &run.devices, out)?;
     }
     let line = Line::new(out);
@@ -239,7 +247,7 @@ pub(super) fn issue(
     // What a tool says stands on lines of its own.
     let issued = |ids: &[DeviceId]| line.aside(|| each_chunk(ids));
     let context = Context { now, stop: &stop, progress: &told, issued: &issued };
-    let summary = match &run.shared {
+    let summary = match shared {
         None => provision::run(&mut pki, &job, run.devices, &context),
         Some(order) => {
             let waits = |others: &[OpenShare]| line.aside(|| tell_of_stations(others, out));
@@ -249,15 +257,17 @@ pub(super) fn issue(
     };
     line.finish();
     if let Err(ProvisionError::Faults { faults, .. }) = &summary {
-        note_failed(&pki, &faults.first, now)?;
+        if !run.is_renewal {
+            note_failed(&pki, &faults.first, now)?;
+        }
         args.write_failed(&faults.first, args.failed.clone(), out)?;
     }
-    if let Ok(summary) = &summary {
+    if let (Ok(summary), false) = (&summary, run.is_renewal) {
         note_failed(&pki, &summary.failures, now)?;
     }
     let done = Done { secrets: job.secrets, plain_keys };
     let outcome = report(args, &summary?, done, out)?;
-    if let Some(order) = &run.shared {
+    if let Some(order) = shared {
         // It may have been taken back meanwhile: then nothing is left to make.
         orders::check_open(&orders::named(pki.registry(), &order.name)?)?;
     }
@@ -397,7 +407,9 @@ fn report(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) -> 
         out.warning(INTERRUPTED);
         return Ok(Outcome::Stopped);
     }
-    Ok(Outcome::of(summary.failed == 0))
+    // Nothing was to be done but for devices that are revoked.
+    let is_refused = summary.revoked > 0 && summary.issued + summary.skipped == 0;
+    Ok(Outcome::of(summary.failed == 0 && !is_refused))
 }
 
 fn text(issued: &Issued<'_>) -> String {
@@ -456,8 +468,9 @@ fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
     }
     if let Some(secrets) = done.secrets.filter(|_| summary.issued > 0) {
         out.note(&format!(
-            "the store passwords are in {}: hand this file over separately from the stores, then delete it",
-            secrets.display()
+            "the store passwords are in {}{}: hand this file over separately from the stores, then delete it",
+            secrets.display(),
+            if summary.stopped { ", once the same command has finished the run" } else { "" },
         ));
     }
     if summary.replaced > 0 && args.into == Form::Folders {

@@ -87,8 +87,15 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     outlet::check_folder(&args.out)?;
     let now = OffsetDateTime::now_utc();
     let mut pki = clock::open(dir, now)?;
-    let What { batch, order, records, missing } = what(args, &pki, out)?;
-    refuse_missing((&batch, order.is_some()), records.len(), &missing, args.partial, out)?;
+    let What { batch, order, is_run, records, missing, issued } = what(args, &pki, out)?;
+    let named = if is_run { format!("batch {batch}") } else { batch.clone() };
+    let of_others = issued == missing.len();
+    refuse_missing(
+        (&named, order.is_some()),
+        records.len(),
+        (&missing, of_others),
+        (args.partial, out),
+    )?;
     let Some(first) = records.first() else {
         return Err(Failure::no(
             format!("no device of {batch} has a certificate"),
@@ -127,8 +134,7 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     let made = Made { batch, order, missing, ca: ca.name, devices, hash, files };
     out.result(&made, |m| {
         let devices = count(m.devices, "device");
-        let of = if m.order.is_some() { "" } else { "batch " };
-        format!("{devices} of {of}{}, signed by {}:\n  {}\n", m.batch, m.ca, m.files.join("\n  "))
+        format!("{devices} of {named}, signed by {}:\n  {}\n", m.ca, m.files.join("\n  "))
     })?;
     let how = match made.hash {
         Some(hash) => format!("openssl dgst -{hash} -verify PUBKEY -signature FILE.sig FILE"),
@@ -162,9 +168,13 @@ struct What {
     /// The run, or what was asked for.
     batch: String,
     order: Option<String>,
+    /// Whether it is a run.
+    is_run: bool,
     records: Vec<Record>,
     /// Devices of the list or of an order that are not among them.
     missing: Vec<String>,
+    /// How many of those have a live certificate, of another run.
+    issued: usize,
 }
 
 fn what(args: &ManifestArgs, pki: &Pki, out: Output) -> Result<What> {
@@ -173,7 +183,14 @@ fn what(args: &ManifestArgs, pki: &Pki, out: Output) -> Result<What> {
         let batch = selected.named();
         selected.order.as_ref().map(orders::check_open).transpose()?;
         let order = selected.order.map(|order| order.name);
-        let mut what = What { batch, order, records: Vec::new(), missing: Vec::new() };
+        let mut what = What {
+            batch,
+            order,
+            is_run: false,
+            records: Vec::new(),
+            missing: Vec::new(),
+            issued: 0,
+        };
         for device in selected.list.without_faults()?.devices {
             match registry.live_device(&device.id)? {
                 Some(record) => what.records.push(record),
@@ -193,12 +210,12 @@ fn what(args: &ManifestArgs, pki: &Pki, out: Output) -> Result<What> {
     if records.is_empty() {
         return Err(no_batch(&batch));
     }
-    let missing = rest_of_orders(registry, &records)?;
-    Ok(What { batch, order: None, records, missing })
+    let (missing, issued) = rest_of_orders(registry, &records)?;
+    Ok(What { batch, order: None, is_run: true, records, missing, issued })
 }
 
-/// The devices of the orders that these are in and that are not among them.
-fn rest_of_orders(registry: &Registry, records: &[Record]) -> Result<Vec<String>> {
+/// The devices of the orders that these are in and that are not among them; and how many of them are issued.
+fn rest_of_orders(registry: &Registry, records: &[Record]) -> Result<(Vec<String>, usize)> {
     let ids = records.iter().filter_map(|record| record.holder.device());
     let (mut there, mut names) = (HashSet::new(), BTreeSet::new());
     for id in ids {
@@ -211,16 +228,19 @@ fn rest_of_orders(registry: &Registry, records: &[Record]) -> Result<Vec<String>
         let list = orders::list_of(registry, &order)?.devices.into_iter();
         rest.extend(list.map(|d| d.id).filter(|id| !there.contains(&id.folded())));
     }
-    Ok(rest.iter().map(DeviceId::to_string).collect())
+    let mut issued = 0;
+    for id in &rest {
+        issued += usize::from(registry.live_device(id)?.is_some());
+    }
+    Ok((rest.iter().map(DeviceId::to_string).collect(), issued))
 }
 
 /// Says what is missing. That is an answer of no, unless a part is wanted.
 fn refuse_missing(
     (batch, is_order): (&str, bool),
     there: usize,
-    missing: &[String],
-    partial: bool,
-    out: Output,
+    (missing, of_others): (&[String], bool),
+    (partial, out): (bool, Output),
 ) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
@@ -241,6 +261,10 @@ fn refuse_missing(
         true => {
             "issue the others first (if one was revoked, by its id: `c8y-pki device issue ID --existing replace`), \
              or give --partial for a manifest of a part"
+        }
+        false if of_others => {
+            "the others were issued by other runs: for a manifest of the whole order give --order NAME, of this run alone \
+             --partial"
         }
         false => {
             "issue the others first; for a manifest of the whole order give --order NAME, for a part of it --partial"

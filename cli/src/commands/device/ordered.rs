@@ -3,13 +3,49 @@
 use c8y_pki_core::crypto::KeyType;
 use c8y_pki_core::name::NameBuilder;
 use c8y_pki_core::profile::Profile;
-use c8y_pki_engine::orders::OrderOptions;
-use c8y_pki_engine::registry::OrderRecord;
+use c8y_pki_engine::list::Devices;
+use c8y_pki_engine::orders::{self, OrderOptions};
+use c8y_pki_engine::registry::{OrderRecord, Registry};
 
 use super::options::OutputArgs;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
+use crate::render::quoted;
 use crate::values::SubjectArgs;
+
+/// Refuses devices that would lose what their order says, since they are not all in one order: a profile, or days.
+pub(super) fn refuse_unlike(
+    registry: &Registry,
+    devices: &Devices,
+    given: &OutputArgs,
+) -> Result<()> {
+    let profile = |said: &OrderOptions| (said.profile.clone(), said.profile_text.clone());
+    let unlike = match given.profile {
+        Some(_) => None,
+        None => orders::unlike(registry, devices.each_id(), |said| {
+            Some(profile(said)).filter(|(name, _)| name.is_some())
+        })?,
+    };
+    let (unlike, what, flag) = match (unlike, given.days) {
+        (Some(unlike), _) => (unlike, "which profile its devices have", "--profile NAME"),
+        (None, None) => match orders::unlike(registry, devices.each_id(), |said| said.days)? {
+            Some(unlike) => (unlike, "how many days its devices are valid", "--days N"),
+            None => return Ok(()),
+        },
+        (None, Some(_)) => return Ok(()),
+    };
+    let name = &unlike.order.name;
+    Err(Failure::usage(
+        format!(
+            "the order {name} says {what}, and the device {:?} is not in that order: it is not known what counts for all",
+            unlike.id.as_str()
+        ),
+        format!(
+            "take the devices of each order by themselves (--order {}), or say it for all of them: {flag}",
+            quoted(name)
+        ),
+    ))
+}
 
 /// What an order says, or nothing.
 pub(super) struct Ordered<'a> {

@@ -42,6 +42,7 @@ pub(super) fn show(
         beyond_issuer: BeyondIssuer::of(args.days, args.shorten),
         kinds,
         existing: run.existing,
+        keep: run.keep,
         keep_going: args.keep_going,
         policy: &policy,
     };

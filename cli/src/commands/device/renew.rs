@@ -10,8 +10,8 @@ use c8y_pki_engine::files;
 use c8y_pki_engine::list::{DeviceList, Devices};
 use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
-use c8y_pki_engine::provision::Existing;
 use c8y_pki_engine::provision::renew::{self, RenewedKey};
+use c8y_pki_engine::provision::{Existing, Keep};
 use c8y_pki_engine::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 use super::kinds::Kinds;
 use super::making::{Run, issue};
 use super::options::{KeyPolicyArgs, OutputArgs};
-use super::ordered::Ordered;
+use super::ordered::{Ordered, refuse_unlike};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::selection::SelectionArgs;
@@ -28,8 +28,9 @@ use crate::values;
 /// Arguments of `device renew`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A device keeps its id, its subject and its details in the registry, and gets the kinds of files that
-it had, if --bundle does not name others. If all devices are in one order, they are made as that says.
+A device keeps its id, its subject, the type of its key and its details in the registry, and gets the
+kinds of files that it had, unless options say otherwise. If all devices are in one order, they are
+made as that says.
 The former certificate becomes superseded, and the former directory is moved to DIR/.replaced. After
 an interruption run the same command again: it finishes the run and renews nothing twice.
 
@@ -40,7 +41,7 @@ Examples:
   c8y-pki device renew --order acme-11 --out out --store-password-file store.pw
   c8y-pki device renew gw-0002 --csr gw-0002.csr --out out --revoke
 
-Exit codes: 0 done, or nothing to do; 2 a device cannot be renewed as asked, nothing was made;
+Exit codes: 0 done, or nothing to do; 1 with --keep-going, some devices failed; 2 a device cannot be renewed as asked, nothing was made;
 3 the environment failed or the run was interrupted: run it again.")]
 pub(crate) struct RenewArgs {
     /// Device identifiers
@@ -48,8 +49,8 @@ pub(crate) struct RenewArgs {
     ids: Vec<String>,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// All devices whose certificates end within this time, e.g. 30d or 8w
-    #[arg(long, value_name = "TIME", value_parser = values::duration, conflicts_with_all = ["ids", "from", "order"])]
+    /// Devices whose certificates end within this time, e.g. 30d or 8w: all of them, or those of --order or --from
+    #[arg(long, value_name = "TIME", value_parser = values::duration, conflicts_with = "ids")]
     expiring: Option<time::Duration>,
     /// The issuing CA; by default the one that issued the former certificates
     #[arg(long, value_name = "NAME")]
@@ -95,11 +96,14 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let mut list = renew::list(pki.registry(), records, key, keys, &args.output.out)?;
     list.faults.splice(0..0, faults);
     orders::keep_details(pki.registry(), &mut list)?;
-    let order = orders::shared_by(pki.registry(), &list)?;
+    let devices = Devices::from(list);
+    let order = orders::shared_by(pki.registry(), devices.each_id())?;
+    if order.is_none() {
+        refuse_unlike(pki.registry(), &devices, &args.output)?;
+    }
     let ordered = Ordered::of(order.as_ref(), false)?;
     let output = ordered.output(&args.output)?;
     let profile = output.profile()?;
-    let devices = Devices::from(list);
     args.output.refuse_faults(&devices, out)?;
     let Some(ca) = ca else {
         if !args.output.plan {
@@ -112,7 +116,24 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let ca = pki.ca(&ca)?;
     let subject = Name::builder();
     let existing = Existing::Replace { revoke: args.revoke };
-    let run = Run { ca, profile, subject, existing, keys, kinds, devices, shared: None };
+    // The subject is that of the former certificate.
+    let is_said = order.is_some() || output.profile.is_some();
+    let keep = Keep { key_type: !is_said && output.key_type.is_none(), subject: false };
+    let is_shared = false;
+    let is_renewal = true;
+    let run = Run {
+        is_renewal,
+        ca,
+        profile,
+        subject,
+        existing,
+        keep,
+        keys,
+        kinds,
+        devices,
+        order,
+        is_shared,
+    };
     issue(pki, run, &output, &|_| {}, now, out)
 }
 
@@ -123,7 +144,8 @@ fn wanted(
     now: OffsetDateTime,
     out: Output,
 ) -> Result<(Vec<Record>, Vec<c8y_pki_engine::list::BadRow>)> {
-    if let Some(time) = args.expiring {
+    let soon = args.expiring.map(|time| now + time);
+    if let (Some(soon), false) = (soon, args.selection.is_given()) {
         if let Some(name) = &args.ca {
             pki.ca(name)?;
         }
@@ -131,7 +153,7 @@ fn wanted(
             ca: args.ca.as_deref(),
             role: Some(Role::Device),
             status: Some(Status::Live),
-            expires_before: Some(now + time),
+            expires_before: Some(soon),
             ..Filter::default()
         };
         return Ok((pki.registry().find(&filter)?, Vec::new()));
@@ -146,7 +168,10 @@ fn wanted(
             "renew them one by one",
         ));
     }
-    Ok(renew::live_of(pki.registry(), ids)?)
+    let (mut records, faults) = renew::live_of(pki.registry(), ids)?;
+    records.retain(|record| soon.is_none_or(|soon| record.not_after < soon));
+    // What has no certificate ends at no time.
+    Ok((records, if soon.is_none() { faults } else { Vec::new() }))
 }
 
 fn request(path: &Path) -> Result<Request> {

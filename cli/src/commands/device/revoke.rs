@@ -5,6 +5,7 @@ use std::path::Path;
 
 use c8y_pki_core::client_id::DeviceId;
 use c8y_pki_core::crl::Reason;
+use c8y_pki_core::failure::Task;
 use c8y_pki_engine::list::BadRow;
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::ProvisionError;
@@ -18,6 +19,7 @@ use super::serial::{self, Foreign, Issuer, fault};
 use crate::clock;
 use crate::confirm::{can_ask, confirm};
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{count, date, day, printable};
 use crate::selection::SelectionArgs;
@@ -196,11 +198,12 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     let mut issuers: Vec<&str> = revoked.iter().map(|r| r.ca.as_str()).collect();
     issuers.sort_unstable();
     issuers.dedup();
-    let next: Vec<String> = issuers.iter().map(|ca| format!("`c8y-pki ca crl {ca}`")).collect();
+    let next: Vec<String> = issuers.iter().map(|ca| next_list(ca)).collect();
     out.note(&format!(
-        "{} revoked. To give this effect, make the next list: {}; and at the platform: `c8y-pki tenant crl upload`",
+        "{} revoked. To give this effect, make the next list: {}; and at the platform: {}",
         count(revoked.len(), "certificate"),
-        next.join(", ")
+        next.join(", "),
+        hint::run(&Task::UploadCrl)
     ));
     for ca in cas {
         out.note(&format!(
@@ -371,16 +374,29 @@ fn in_line(fault: BadRow, line: Option<u64>) -> BadRow {
     BadRow { line, message: format!("line {number}: {}", fault.message), ..fault }
 }
 
+/// The command that makes the next list of a CA.
+fn next_list(ca: &str) -> String {
+    hint::run(&Task::MakeCrl { ca: Some(ca.to_owned()), days: None })
+}
+
 /// A device's live certificate.
 fn of_device(history: Vec<Record>, id: &str) -> std::result::Result<Vec<Record>, BadRow> {
     let Some(live) = history.iter().find(|r| r.status == Status::Live).cloned() else {
         // Without a live one, the last of them tells: revoked, or replaced by one that is gone.
         return match history.last() {
             Some(last) if last.status == Status::Revoked => Ok(vec![last.clone()]),
-            _ => Err(fault(
+            Some(_) => {
+                let show = hint::run(&Task::ShowDevice { id: id.to_owned() });
+                Err(fault(
+                    id,
+                    format!("device id {id:?} has no live certificate"),
+                    format!("name the serial number of one that it had: {show}"),
+                ))
+            }
+            None => Err(fault(
                 id,
-                format!("device id {id:?} has no live certificate"),
-                format!("name the serial number of one that it had: `c8y-pki device show {id}`"),
+                format!("device id {id:?} has no certificate"),
+                "correct the id, or take it off the list".to_owned(),
             )),
         };
     };

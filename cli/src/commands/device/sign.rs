@@ -11,7 +11,7 @@ use c8y_pki_core::store::Pkcs12Options;
 use c8y_pki_engine::files;
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::provision::request::{self, Action, RequestFile, Verdict};
-use c8y_pki_engine::provision::{Context, Job, Out};
+use c8y_pki_engine::provision::{Context, Job, Keep, Out};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -122,6 +122,8 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
             trusted: &[],
         },
         existing,
+        keep: Keep::default(),
+        order: None,
         secrets: None,
         key_pool: None,
         keep_going: false,

@@ -18,6 +18,7 @@ use c8y_pki_engine::orders::OrderOptions;
 use clap::Subcommand;
 
 use crate::failure::Result;
+use crate::hint;
 use crate::output::Output;
 use crate::render::quoted;
 
@@ -40,7 +41,7 @@ pub(crate) enum OrderCommand {
 fn issue_command(name: &str, options: &OrderOptions) -> String {
     let has_truststore = options.bundle.iter().any(|kind| kind.is_truststore());
     let trusted = if has_truststore { " --server-cert FILE" } else { "" };
-    format!("c8y-pki device issue --order {} --out DIR{trusted}", quoted(name))
+    hint::with_pki(&format!("device issue --order {} --out DIR{trusted}", quoted(name)))
 }
 
 pub(crate) fn run(command: &OrderCommand, pki: &Path, out: Output) -> Result {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use c8y_pki_core::crl::Reason;
+use c8y_pki_core::failure::Task;
 use c8y_pki_engine::orders::{self, TakeBack};
 use c8y_pki_engine::registry::Record;
 use clap::Args;
@@ -12,6 +13,7 @@ use time::OffsetDateTime;
 use crate::clock;
 use crate::confirm::confirm;
 use crate::failure::{Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{count, date};
 
@@ -77,21 +79,14 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     let mut pki = clock::open(dir, now)?;
     let order = orders::named(pki.registry(), &args.name)?;
     let all = orders::take_back(pki.registry(), &order)?;
-    let taken = Taken {
-        order: order.name.clone(),
-        plan: args.plan,
-        revoked: all.revoke.iter().map(One::of).collect(),
-        kept: all.before.iter().map(One::of).collect(),
-        without_certificate: all.without,
-        connected: all.connected,
-        handed_over: all.handed_over,
-    };
     if let Some(since) = order.taken_back.filter(|_| all.revoke.is_empty()) {
         out.note(&format!("the order {} was taken back before, {}", order.name, date(since)));
         return Ok(Outcome::Done);
     }
     if args.plan {
-        out.result(&taken, |_| told(&order.name, &all).iter().map(|l| format!("{l}\n")).collect())?;
+        out.result(&taken(&order.name, true, &all), |_| {
+            told(&order.name, &all).iter().map(|l| format!("{l}\n")).collect()
+        })?;
         return Ok(Outcome::Done);
     }
     let what = format!("taking back the order {}", order.name);
@@ -101,12 +96,15 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         out.note("Nothing was revoked.");
         return Ok(Outcome::NO);
     }
+    // From then on a run that is making its devices records none: what it has made before is in the list that follows.
+    // If this is stopped between the two, the same command finishes it.
+    pki.registry_mut().take_order_back(&order, now)?;
+    let all = orders::take_back(pki.registry(), &order)?;
     if !all.revoke.is_empty() {
         let reason = Reason::CessationOfOperation;
         pki.registry_mut().revoke(&all.revoke, reason, now, now)?;
     }
-    // After the revocation: if this is stopped between the two, the same command finishes it.
-    pki.registry_mut().take_order_back(&order, now)?;
+    let taken = taken(&order.name, args.plan, &all);
     out.result(&taken, |taken| {
         let certificates = count(taken.revoked.len(), "certificate");
         format!("order {} taken back: {certificates} revoked\n", taken.order)
@@ -115,13 +113,29 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     cas.sort_unstable();
     cas.dedup();
     if !cas.is_empty() {
-        let next: Vec<String> = cas.iter().map(|ca| format!("`c8y-pki ca crl {ca}`")).collect();
+        let next: Vec<String> = cas
+            .iter()
+            .map(|ca| hint::run(&Task::MakeCrl { ca: Some((*ca).to_owned()), days: None }))
+            .collect();
         out.note(&format!(
-            "To give this effect, make the next list: {}; and at the platform: `c8y-pki tenant crl upload`",
-            next.join(", ")
+            "To give this effect, make the next list: {}; and at the platform: {}",
+            next.join(", "),
+            hint::run(&Task::UploadCrl)
         ));
     }
     Ok(Outcome::Done)
+}
+
+fn taken(order: &str, plan: bool, all: &TakeBack) -> Taken {
+    Taken {
+        order: order.to_owned(),
+        plan,
+        revoked: all.revoke.iter().map(One::of).collect(),
+        kept: all.before.iter().map(One::of).collect(),
+        without_certificate: all.without,
+        connected: all.connected,
+        handed_over: all.handed_over,
+    }
 }
 
 /// What is going to happen, in sentences.

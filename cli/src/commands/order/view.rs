@@ -39,8 +39,9 @@ impl View {
     pub(super) fn state(&self) -> &'static str {
         match () {
             () if self.taken_back.is_some() => "taken back",
-            () if !self.progress.is_whole() => "unfinished",
-            () if self.progress.handed_over == self.progress.devices => "handed over",
+            () if !self.progress.is_settled() => "unfinished",
+            () if self.progress.issued == 0 => "revoked",
+            () if self.progress.handed_over == self.progress.issued => "handed over",
             () => "issued",
         }
     }

@@ -12,10 +12,6 @@ use super::args::RolloutArgs;
 use crate::line::Line;
 use crate::render::quoted;
 
-/// The options that say which tenant is meant, who asks, and how it is reached.
-const OF_A_TENANT: [&str; 7] =
-    ["context", "host", "user", "tenant-password-file", "token-file", "cacert", "proxy"];
-
 /// What a rollout was asked for: its file, and its command line.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
@@ -84,19 +80,13 @@ impl Asked<'_> {
         // A name of the file is no tenant's id.
         let id = self.line.option("tenant").filter(|id| tenant.section.as_deref() != Some(id));
         let id = id.map_or_else(String::new, |id| format!(" --tenant {}", quoted(id)));
-        self.host(tenant) + &id + &self.repeated()
+        self.host(tenant) + &id + &self.line.of_tenant()
     }
 
     /// The host of the file, where nothing else says one.
     fn host(&self, tenant: &TenantSpec) -> String {
         let host = tenant.host.as_ref().filter(|_| self.args.tenant.given_host().is_none());
         host.map_or_else(String::new, |host| format!(" --host {}", quoted(host)))
-    }
-
-    /// What the command line says of the tenant, once more.
-    fn repeated(&self) -> String {
-        let option = |name| Some(format!(" --{name} {}", quoted(self.line.option(name)?)));
-        OF_A_TENANT.into_iter().filter_map(option).collect()
     }
 
     /// The rollout itself with an option more.
@@ -110,7 +100,7 @@ impl Asked<'_> {
             _ => "",
         };
         let file = word(&self.spec.file);
-        format!("c8y-pki rollout {file}{place}{tenant}{} {option}", self.repeated())
+        format!("c8y-pki rollout {file}{place}{tenant}{} {option}", self.line.of_tenant())
     }
 
     /// A command that works in the PKI directory of the file.

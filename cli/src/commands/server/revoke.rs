@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use c8y_pki_core::crl::Reason;
+use c8y_pki_core::failure::Task;
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::registry::{Record, ServerName, Status};
 use c8y_pki_engine::servers;
@@ -14,6 +15,7 @@ use crate::clock;
 use crate::commands::device::reason;
 use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{count, day};
 
@@ -85,7 +87,10 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     let mut issuers: Vec<&str> = revoked.iter().map(|r| r.ca.as_str()).collect();
     issuers.sort_unstable();
     issuers.dedup();
-    let next: Vec<String> = issuers.iter().map(|ca| format!("`c8y-pki ca crl {ca}`")).collect();
+    let next: Vec<String> = issuers
+        .iter()
+        .map(|ca| hint::run(&Task::MakeCrl { ca: Some((*ca).to_owned()), days: None }))
+        .collect();
     out.note(&format!("To give this effect, make the next list: {}", next.join(", ")));
     Ok(Outcome::Done)
 }

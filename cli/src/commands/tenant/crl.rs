@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki_core::crl::{Crl, Reason, Revoked};
+use c8y_pki_core::failure::Task;
 use c8y_pki_engine::files::{Access, Existing};
 use c8y_pki_engine::platform::crl::{self, Switch};
 use clap::{Args, Subcommand};
@@ -11,6 +12,7 @@ use time::OffsetDateTime;
 
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::outlet;
 use crate::output::Output;
 use crate::render::{as_line, count};
@@ -175,7 +177,7 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
             format!(
                 "the tenant {tenant} does not check its revocation list: revoked devices can connect"
             ),
-            "switch the check on: `c8y-pki tenant crl enable`",
+            format!("switch the check on: {}", hint::run(&Task::EnableCrlCheck)),
         )),
         Some(Switch::Unknown) => {
             out.warning(&format!(
@@ -214,7 +216,7 @@ fn status(args: &TenantArgs, out: Output) -> Result {
     if check == Switch::Unknown {
         return Err(Failure::no(
             format!("the option {} is neither true nor false", crl::KEY),
-            "set it: `c8y-pki tenant crl enable`",
+            format!("set it: {}", hint::run(&Task::EnableCrlCheck)),
         ));
     }
     Ok(Outcome::of(check == Switch::On))

@@ -86,7 +86,7 @@ impl Failure for KeyError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::WrongPassword => {
-                Some("the password is the first line of the file, with all its spaces".into())
+                Some("give the password with which it was encrypted; of a file its first line counts, with all spaces".into())
             }
             Self::NoKey { found } if found.contains("CERTIFICATE") => {
                 Some(Hint::run("see the certificate", Task::ShowFile))

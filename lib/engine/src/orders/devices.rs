@@ -1,6 +1,11 @@
 //! The devices of an order for a run, and what an order says of devices that are made anew.
 
 use super::error::{OrderError, Result};
+use std::collections::HashMap;
+
+use super::named;
+use super::options::OrderOptions;
+use crate::client_id::DeviceId;
 use crate::list::{Device, DeviceList};
 use crate::registry::{OrderRecord, Ordered, Registry};
 
@@ -28,10 +33,13 @@ pub fn check_open(order: &OrderRecord) -> Result {
 }
 
 /// The order that all these devices are in, if it is one and the same, and was not taken back.
-pub fn shared_by(registry: &Registry, list: &DeviceList) -> Result<Option<OrderRecord>> {
+pub fn shared_by(
+    registry: &Registry,
+    ids: impl IntoIterator<Item = DeviceId>,
+) -> Result<Option<OrderRecord>> {
     let mut shared: Option<String> = None;
-    for device in &list.devices {
-        match (registry.open_order_of(&device.id)?, &shared) {
+    for id in ids {
+        match (registry.open_order_of(&id)?, &shared) {
             (None, _) => return Ok(None),
             (Some(order), None) => shared = Some(order),
             (Some(order), Some(known)) if order == *known => {}
@@ -42,6 +50,48 @@ pub fn shared_by(registry: &Registry, list: &DeviceList) -> Result<Option<OrderR
         Some(name) => registry.order(&name)?,
         None => None,
     })
+}
+
+/// An order that says how its devices are made, and a device that is not in it.
+#[derive(Debug, Clone)]
+pub struct Unlike {
+    /// The order.
+    pub order: OrderRecord,
+    /// The device.
+    pub id: DeviceId,
+}
+
+/// Looks whether some of these devices are in an order that says something that the others' orders do not say, by `says`;
+/// none if all are made alike.
+pub fn unlike<T: PartialEq>(
+    registry: &Registry,
+    ids: impl IntoIterator<Item = DeviceId>,
+    says: impl Fn(&OrderOptions) -> Option<T>,
+) -> Result<Option<Unlike>> {
+    let mut known: HashMap<String, Option<T>> = HashMap::new();
+    let mut first: Option<(DeviceId, Option<String>)> = None;
+    for id in ids {
+        let order = registry.open_order_of(&id)?;
+        if let Some(name) = order.as_ref().filter(|name| !known.contains_key(*name)) {
+            let said = says(&OrderOptions::of(&named(registry, name)?)?);
+            known.insert(name.clone(), said);
+        }
+        let Some((first_id, former)) = &first else {
+            first = Some((id, order));
+            continue;
+        };
+        let said = |order: &Option<String>| order.as_ref().and_then(|name| known[name].as_ref());
+        if said(&order) == said(former) {
+            continue;
+        }
+        let (name, id) = match (said(&order), &order, former) {
+            (Some(_), Some(name), _) => (name, first_id.clone()),
+            (_, _, Some(name)) => (name, id),
+            _ => continue,
+        };
+        return Ok(Some(Unlike { order: named(registry, name)?, id }));
+    }
+    Ok(None)
 }
 
 /// Gives devices of which nothing but their id is known what their order says of them, or else what the registry kept

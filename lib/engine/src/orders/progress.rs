@@ -44,6 +44,11 @@ impl Progress {
         self.handed_over += u64::from(device.handed_over.is_some());
     }
 
+    /// Whether nothing is left to be issued: each device has a live certificate, or had one that was revoked.
+    pub fn is_settled(&self) -> bool {
+        self.open == 0 && self.failed == 0
+    }
+
     /// Whether every device has a live certificate.
     pub fn is_whole(&self) -> bool {
         self.issued == self.devices

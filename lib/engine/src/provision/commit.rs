@@ -6,10 +6,11 @@ use super::destination::Writer;
 use super::error::Result;
 use super::kept::Kept;
 use super::made::Made;
+use crate::cert::Certificate;
 use crate::files::growing::Growing;
 use crate::files::{self, Mark};
 use crate::pki::Drawing;
-use crate::registry::{Hold, NewRecord, Newcomers, Registry, RegistryError, With};
+use crate::registry::{Hold, NewRecord, Newcomers, OrderRecord, Registry, RegistryError, With};
 use crate::secret::SecretBytes;
 
 /// The first line of the file with the devices' passwords ([`Job::secrets`](super::Job::secrets)).
@@ -27,6 +28,9 @@ pub(super) struct Committer<'a> {
     /// What the list does not say of its devices.
     pub(super) kept: Option<Kept>,
     pub(super) batch: &'a str,
+    /// For which order, and under which CAs: both may end while the run works.
+    pub(super) order: Option<&'a OrderRecord>,
+    pub(super) issuers: &'a [Certificate],
     /// Whose keys those from outside are held against again.
     pub(super) newcomers: Newcomers,
     pub(super) context: Context<'a>,
@@ -61,7 +65,13 @@ impl Committer<'_> {
             let marks: Vec<Mark> = archive.iter().chain(&passwords).cloned().collect();
             let (now, newcomers) = (self.context.now, Some(&mut self.newcomers));
             let range = range.map(|(hold, done)| (hold, *done));
-            let with = With { marks: &marks, range, by: None };
+            let with = With {
+                marks: &marks,
+                range,
+                order: self.order,
+                issuers: self.issuers,
+                ..With::default()
+            };
             match self.registry.record_with(self.batch, now, &records, with, newcomers) {
                 Ok(()) => {
                     archive.iter().for_each(|mark| self.writer.confirm(mark));

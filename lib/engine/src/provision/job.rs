@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::bundle::{Bundle, BundleSettings};
 use super::destination::Out;
+use super::former::Keep;
 use crate::crypto::KeyPolicy;
 use crate::issue::BeyondIssuer;
 use crate::key::signer::Signer;
@@ -16,6 +17,7 @@ use crate::name::NameBuilder;
 use crate::pki::policy::SigningPolicy;
 use crate::pki::{Ca, Terms};
 use crate::profile::Profile;
+use crate::registry::OrderRecord;
 use crate::secret::Password;
 
 /// What to do with a device that has a live certificate already.
@@ -64,6 +66,10 @@ pub struct Job<'a> {
     pub bundle: BundleSettings<'a>,
     /// What to do with devices that are issued already.
     pub existing: Existing,
+    /// What counts of the former certificate of a device that is issued again.
+    pub keep: Keep,
+    /// The order that the devices are issued for. Once it was taken back, nothing more is recorded.
+    pub order: Option<&'a OrderRecord>,
     /// A CSV that gets a random store password for each device, in place of one password for all; see
     /// [`SECRETS_HEADER`](super::SECRETS_HEADER).
     pub secrets: Option<&'a Path>,
@@ -95,6 +101,7 @@ impl<'a> Job<'a> {
             beyond_issuer: self.beyond_issuer,
             kinds: self.bundle.kinds,
             existing: self.existing,
+            keep: self.keep,
             keep_going: self.keep_going,
             policy: self.policy,
         }
@@ -118,6 +125,8 @@ pub struct Rules<'a> {
     pub kinds: &'a [Bundle],
     /// What to do with devices that are issued already.
     pub existing: Existing,
+    /// What counts of the former certificate of a device that is issued again.
+    pub keep: Keep,
     /// Whether devices that can be issued are, though others have faults.
     pub keep_going: bool,
     /// What the CA may sign.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{ProvisionError, Result};
 use super::job::Job;
-use crate::crypto::PublicKey;
+use crate::crypto::{KeyType, PublicKey};
 use crate::files;
 use crate::key::read::is_encrypted;
 use crate::key::{KeyError, PrivateKey};
@@ -22,10 +22,11 @@ pub(super) enum Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    /// The key that a device is to have; a new one is drawn from the `pool`, if there is one.
+    /// The key that a device is to have; a new one is of that type, or of the job's, and is drawn from the `pool`, if there
+    /// is one.
     pub(super) fn of(
         source: &'a DeviceKey,
-        job: &Job<'_>,
+        (job, key_type): (&Job<'_>, Option<KeyType>),
         pool: Option<&Drawing<'_>>,
     ) -> Result<Self> {
         match (source, pool) {
@@ -36,7 +37,8 @@ impl<'a> Key<'a> {
                 Ok(Self::Here { key, pem: None, drawn: Some(file) })
             }
             (DeviceKey::New, None) => {
-                let key = PrivateKey::generate_by(job.profile.key, job.profile.rsa_keys)?;
+                let key_type = key_type.unwrap_or(job.profile.key);
+                let key = PrivateKey::generate_by(key_type, job.profile.rsa_keys)?;
                 Ok(Self::Here { key, pem: None, drawn: None })
             }
         }

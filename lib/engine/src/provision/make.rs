@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::bundle::{self, Bundle, Bundler};
 use super::destination::{Destination, Writer};
 use super::error::Result;
+use super::former::Former;
 use super::job::Job;
 use super::key::Key;
 use super::made::Made;
@@ -40,6 +41,8 @@ pub(super) struct Maker<'a> {
     /// Where the job leaves it open: other bundles that devices had, and which device had which, by its folded id.
     others: Vec<Bundler<'a>>,
     had: HashMap<String, usize>,
+    /// What devices have from their former certificates, by their folded ids.
+    former: HashMap<String, Former>,
     now: OffsetDateTime,
     /// Where new keys come from, if they are not made.
     pub(super) pool: Option<Drawing<'a>>,
@@ -60,6 +63,7 @@ impl<'a> Maker<'a> {
             bundler: bundler(job, kinds, now)?,
             others: Vec::new(),
             had: HashMap::new(),
+            former: HashMap::new(),
             now,
             pool: None,
         })
@@ -75,18 +79,27 @@ impl<'a> Maker<'a> {
         devices: &Devices,
         plan: &Plan,
     ) -> Result {
-        if !self.job.bundle.kinds.is_empty() {
+        let (job, has_kinds) = (self.job, !self.job.bundle.kinds.is_empty());
+        if has_kinds && !job.keep.is_any() {
             return Ok(());
         }
         for device in plan.due(devices) {
             let id = &device.id;
             let Some(last) = registry.history(id)?.pop() else { continue };
+            let former = Former::of(&last, &device, job.keep, (job.profile, job.subject))?;
+            let key_type = former.key_type.unwrap_or(job.profile.key);
+            if former.key_type.is_some() || former.subject.is_some() {
+                self.former.insert(id.folded(), former);
+            }
+            if has_kinds {
+                continue;
+            }
             let kinds = bundle::had(&last, self.at.folder_of(id).as_deref());
             if kinds == self.bundler.kinds() {
                 continue;
             }
             if device.key == DeviceKey::New {
-                kinds.iter().try_for_each(|kind| kind.check_key(self.job.profile.key))?;
+                kinds.iter().try_for_each(|kind| kind.check_key(key_type))?;
             }
             let known = self.others.iter().position(|other| other.kinds() == kinds);
             let position = match known {
@@ -112,9 +125,14 @@ impl<'a> Maker<'a> {
     /// Makes a device of a chunk, and hands its files over.
     pub(super) fn make(&self, task: Task, chunk: usize, writer: &dyn Writer) -> Result<Made> {
         let Task { number, device, replaces } = task;
-        let key = Key::of(&device.key, self.job, self.pool.as_ref())?;
-        let certificate =
-            self.certifier.certify(&device.id, device.subject.as_ref(), key.public())?;
+        let former = match self.former.is_empty() {
+            true => None,
+            false => self.former.get(&device.id.folded()),
+        };
+        let key_type = former.and_then(|former| former.key_type);
+        let subject = device.subject.as_ref().or(former.and_then(|f| f.subject.as_ref()));
+        let key = Key::of(&device.key, (self.job, key_type), self.pool.as_ref())?;
+        let certificate = self.certifier.certify(&device.id, subject, key.public())?;
         let bundler = self.bundler(&device.id);
         let password = self.own_password(bundler)?;
         let files = match &key {

@@ -8,6 +8,7 @@
 //! | file | for |
 //! | --- | --- |
 //! | `job`, `context` | what is asked; clock, stop and progress |
+//! | `former` | what a device keeps of its former certificate |
 //! | `kept` | what a list does not say of its devices |
 //! | `error` | why a run could not start or had to stop |
 //! | `plan` | what becomes of each device, before the first key is made |
@@ -30,6 +31,7 @@ mod commit;
 mod context;
 mod destination;
 mod error;
+mod former;
 pub mod inspect;
 mod job;
 mod kept;
@@ -52,6 +54,7 @@ pub use context::{Context, Progress};
 pub use destination::{Out, Stream};
 pub(crate) use destination::{REPLACED, STAGING};
 pub use error::ProvisionError;
+pub use former::Keep;
 pub use job::{Existing, Job, Rules, Summary};
 pub(crate) use plan::not_issued;
 pub use preview::{Preview, preview};

@@ -9,13 +9,15 @@ use time::OffsetDateTime;
 use super::bundle::Bundle;
 use super::destination::Destination;
 use super::error::{ProvisionError, Result};
+use super::former::Former;
 use super::job::{Existing, Rules, Summary};
 use crate::client_id::DeviceId;
 use crate::failure::{Failure, Hint, Setting};
 use crate::list::new_ids;
 use crate::list::{BadRow, BadRows, Device, DeviceKey, Devices};
+use crate::name::Name;
 use crate::pki::has_twin;
-use crate::registry::{Registry, Replaced, RowId, Standing, Status};
+use crate::registry::{Record, Registry, Replaced, RowId, Standing, Status};
 
 /// How many ids of incomplete devices a summary names.
 const MOST_IDS: usize = 100;
@@ -135,7 +137,7 @@ impl Planner<'_> {
                 Standing::Unknown if !present => of_unknown(&device),
                 _ => self.of_former(&device, present)?,
             };
-            plan.add(&device, self.allowed(&device, decision), self);
+            plan.add(&device, self.allowed(&device, decision)?, self);
         }
         plan.failed.first.sort_by_key(|f| f.line);
         if plan.failed.count > 0 && (!self.rules.keep_going || plan.failed.is_cut()) {
@@ -160,15 +162,30 @@ impl Planner<'_> {
             None if self.registry.history(&device.id)?.is_empty() && !present => of_unknown(device),
             None => self.of_former(device, present)?,
         };
-        Ok(self.allowed(device, decision))
+        self.allowed(device, decision)
     }
 
-    /// Holds a device that would be issued against the CA's signing policy.
-    fn allowed(&self, device: &Device, decision: Decision) -> Decision {
-        match (&decision, check_policy(&self.rules, device)) {
-            (Decision::Issue(_), Err(fault)) => Decision::Refuse(fault),
-            _ => decision,
+    /// Holds a device that would be issued against the CA's signing policy, and what it keeps against the profile.
+    fn allowed(&self, device: &Device, decision: Decision) -> Result<Decision> {
+        if !matches!(decision, Decision::Issue(_)) {
+            return Ok(decision);
         }
+        let former = self.former(device)?;
+        let checked = check_policy(&self.rules, device, former.subject.as_ref())
+            .and_then(|()| former.check(device, (self.rules.profile, self.rules.kinds)));
+        Ok(checked.map_or_else(Decision::Refuse, |()| decision))
+    }
+
+    /// What a device has from its former certificate.
+    fn former(&self, device: &Device) -> Result<Former> {
+        let rules = &self.rules;
+        let last = match rules.keep.is_any() {
+            true => self.registry.history(&device.id)?.pop(),
+            false => None,
+        };
+        let of =
+            |last: &Record| Former::of(last, device, rules.keep, (rules.profile, rules.subject));
+        Ok(last.as_ref().map(of).transpose()?.unwrap_or_default())
     }
 
     fn has_folder(&self, id: &DeviceId) -> bool {
@@ -265,8 +282,13 @@ fn of_unknown(device: &Device) -> Decision {
 }
 
 /// Holds a device to what the CA may sign.
-fn check_policy(rules: &Rules<'_>, device: &Device) -> std::result::Result<(), BadRow> {
-    let checked = rules.terms().check(&device.id, device.subject.as_ref());
+fn check_policy(
+    rules: &Rules<'_>,
+    device: &Device,
+    kept: Option<&Name>,
+) -> std::result::Result<(), BadRow> {
+    let subject = device.subject.as_ref().or(kept);
+    let checked = rules.terms().check(&device.id, subject);
     checked.map_err(|e| BadRow::of(device, format!("{}: {e}", device.named()), e.hint()))
 }
 

@@ -89,7 +89,9 @@ pub fn live_of(registry: &Registry, ids: DeviceList) -> Result<(Vec<Record>, Vec
             None => {
                 let id = device.id.as_str();
                 let message = format!("device id {id:?} has no live certificate");
-                let task = Task::IssueDevice { id: id.to_owned(), replace: false };
+                // One that was revoked is issued only if that is asked for.
+                let replace = !registry.history(id)?.is_empty();
+                let task = Task::IssueDevice { id: id.to_owned(), replace };
                 let hint = Hint::run("issue one", task);
                 faults.push(BadRow::of(&device, message, Some(hint)));
             }

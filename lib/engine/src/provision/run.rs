@@ -270,6 +270,8 @@ impl Run<'_> {
             pool: maker.pool.as_ref(),
             kept,
             batch,
+            order: self.job.order,
+            issuers: &self.job.ca.chain,
             newcomers,
             context,
         };

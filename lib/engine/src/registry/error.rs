@@ -174,6 +174,18 @@ pub enum RegistryError {
         "the registry {0} is a file on one computer: a list is shared out only by a registry in a PostgreSQL database"
     )]
     NotShared(String),
+    /// The order was taken back while its devices were made.
+    #[error("the order {name:?} was taken back meanwhile: the rest of its devices is not issued")]
+    OrderTakenBack {
+        /// Its name.
+        name: String,
+    },
+    /// The issuing CA, or one above it, was revoked while devices were made.
+    #[error("the CA {subject} was revoked meanwhile: nothing more is issued under it")]
+    IssuerRevoked {
+        /// Its subject.
+        subject: String,
+    },
     /// The run was too slow: another one makes these devices now.
     #[error(
         "another station has taken over a part of the list, because this one did not answer for too long"
@@ -258,6 +270,8 @@ impl Failure for RegistryError {
             | Self::AlreadyRevoked { .. }
             | Self::RevocationDate { .. }
             | Self::OrderExists { .. }
+            | Self::OrderTakenBack { .. }
+            | Self::IssuerRevoked { .. }
             | Self::UnknownOrder { .. }
             | Self::OrderedAlready { .. }
             | Self::Damaged { .. }
@@ -276,6 +290,8 @@ impl Failure for RegistryError {
             Self::TooNew { .. } => "use a newer version of c8y-pki",
             Self::Renamed { .. } => "run the command again, with the new name",
             Self::Conflict => "run the same command again: it makes the rest",
+            Self::OrderTakenBack { .. } => "make another order from the right list",
+            Self::IssuerRevoked { .. } => "issue with another CA",
             Self::KeyTaken { .. } => {
                 "let each device make its own key, then run the same command again for the others"
             }

@@ -8,9 +8,10 @@ use super::keys::Newcomers;
 use super::new_row::{NewRow, issued};
 use super::row::audit_name;
 use super::{
-    Hold, Holder, NewRecord, Record, Registry, RegistryError, Replaced, Result, Status, foreign,
-    keys, marks, orders,
+    Hold, Holder, NewRecord, OrderRecord, Record, Registry, RegistryError, Replaced, Result,
+    Status, foreign, keys, marks, orders,
 };
+use crate::cert::Certificate;
 use crate::crl::Reason;
 use crate::files::Mark;
 
@@ -23,6 +24,10 @@ pub(crate) struct With<'a> {
     pub(crate) range: Option<(&'a Hold, bool)>,
     /// On whose behalf, for the audit log.
     pub(crate) by: Option<&'a str>,
+    /// For which order: nothing is recorded once it was taken back.
+    pub(crate) order: Option<&'a OrderRecord>,
+    /// The certificates of the issuing CA and those above: nothing is recorded once one of them was revoked.
+    pub(crate) issuers: &'a [Certificate],
 }
 
 impl Registry {
@@ -44,7 +49,8 @@ impl Registry {
     /// The same with more that belongs to it. Of the keys from outside only the `newcomers` are looked at, if a run has
     /// some.
     ///
-    /// [`RegistryError::RangeLost`] if the run does not have its range of a shared list any more.
+    /// [`RegistryError::RangeLost`] if the run does not have its range of a shared list any more;
+    /// [`RegistryError::OrderTakenBack`] and [`RegistryError::IssuerRevoked`] if that happened meanwhile.
     pub(crate) fn record_with(
         &self,
         batch: &str,
@@ -61,7 +67,7 @@ impl Registry {
         batch: &str,
         now: OffsetDateTime,
         records: &[&NewRecord],
-        With { marks, range, by }: With<'_>,
+        With { marks, range, by, order, issuers }: With<'_>,
         mut newcomers: Option<&mut Newcomers>,
     ) -> Result<()> {
         // Whether a key from outside is somebody else's is read: nobody may record it meanwhile. Whose device
@@ -96,6 +102,9 @@ impl Registry {
         // Now nobody else can give a CA another name before this is done.
         let last = own - 1 - i64::try_from(before.len()).unwrap_or(0);
         self.check_names(&work, last, records.iter().map(|r| r.ca.as_str()))?;
+        // The same holds for taking an order back, and for revoking a CA.
+        order.map(|order| orders::check_not_taken_back(&work, order)).transpose()?;
+        issuers.iter().try_for_each(|issuer| check_not_revoked(&work, issuer))?;
         work.commit()
     }
 
@@ -172,6 +181,16 @@ impl Registry {
         work.append(now, "crl", &serde_json::json!({ "ca": ca, "number": number }))?;
         work.commit()?;
         Ok(number.cast_unsigned())
+    }
+}
+
+/// Refuses an issuer that was revoked.
+fn check_not_revoked(session: &Session<'_>, issuer: &Certificate) -> Result<()> {
+    let sql = "SELECT 1 FROM certificate
+         WHERE revoked_at IS NOT NULL AND role = 'ca' AND serial = ?1 AND der = ?2";
+    match session.exists(sql, values![issuer.serial.bytes(), issuer.der()])? {
+        true => Err(RegistryError::IssuerRevoked { subject: issuer.subject.to_string() }),
+        false => Ok(()),
     }
 }
 

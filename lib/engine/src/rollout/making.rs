@@ -11,7 +11,7 @@ use crate::issue::BeyondIssuer;
 use crate::list::DeviceList;
 use crate::pki::Pki;
 use crate::provision::bundle::BundleSettings;
-use crate::provision::{self, Context, Existing, Job, Out, Summary};
+use crate::provision::{self, Context, Existing, Job, Keep, Out, Summary};
 use crate::read;
 use crate::store::Pkcs12Options;
 
@@ -45,6 +45,8 @@ pub(super) fn make_devices(
             trusted: &trusted,
         },
         existing,
+        keep: Keep::default(),
+        order: None,
         secrets: None,
         key_pool: None,
         keep_going: false,

@@ -4,7 +4,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::tenant::{AtTenant, Registered, Trust};
 use super::{
-    CaState, Item, ListState, LiveState, OrderState, Picture, Subject, Urgency, WaitingState,
+    CaState, HalfTakenBack, Item, ListState, LiveState, OrderState, Picture, Subject, Urgency,
+    WaitingState,
 };
 use crate::failure::{Hint, Task};
 use crate::platform::crl::Switch;
@@ -25,6 +26,7 @@ pub(super) fn items(picture: &Picture) -> Vec<Item> {
     }
     items.extend(picture.waiting.iter().map(of_waiting));
     items.extend(picture.orders.iter().filter_map(|order| of_order(order, picture)));
+    items.extend(picture.half_taken_back.iter().map(of_half_taken_back));
     if let Some(tenant) = &picture.tenant {
         items.extend(of_tenant(tenant));
         items.extend(of_check(tenant, picture));
@@ -155,7 +157,7 @@ fn of_list(name: &str, list: &ListState, picture: &Picture) -> Option<Item> {
 
 fn of_order(order: &OrderState, picture: &Picture) -> Option<Item> {
     let progress = &order.progress;
-    if progress.is_whole() {
+    if progress.is_settled() {
         return None;
     }
     let missing = progress.devices.saturating_sub(progress.issued);
@@ -172,6 +174,13 @@ fn of_order(order: &OrderState, picture: &Picture) -> Option<Item> {
         return Some(item(Overdue, Subject::Order, &order.name, message, Some(hint)));
     }
     Some(item(Due, Subject::Order, &order.name, message, Some(hint)))
+}
+
+fn of_half_taken_back(order: &HalfTakenBack) -> Item {
+    let live = shown::count(order.live, "live certificate");
+    let message = format!("it was taken back, and has {live}");
+    let hint = Hint::run("revoke them", Task::TakeOrderBack { name: order.name.clone() });
+    item(Overdue, Subject::Order, &order.name, message, Some(hint))
 }
 
 fn of_tenant(tenant: &AtTenant) -> Vec<Item> {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use time::{Duration, OffsetDateTime};
 
-use super::{CaState, Limits, ListState, LiveState, OrderState, Picture, WaitingState};
+use super::{
+    CaState, HalfTakenBack, Limits, ListState, LiveState, OrderState, Picture, WaitingState,
+};
 use crate::crl::Crl;
 use crate::orders::{self, OrderError};
 use crate::pki::{AuthorityError, Ca, Pki};
@@ -32,9 +34,18 @@ impl Picture {
             let subject = ca.request.subject.to_string();
             WaitingState { name: ca.name, subject }
         });
-        let (waiting, orders) = (waiting.collect(), orders(pki)?);
+        let (waiting, (orders, half_taken_back)) = (waiting.collect(), orders(pki)?);
         let lost = pki.lost_cas(&cas)?.into_iter().map(|lost| lost.subject.to_string()).collect();
-        Ok(Self { at: now, limits, cas: states, lost, waiting, orders, tenant: None })
+        Ok(Self {
+            at: now,
+            limits,
+            cas: states,
+            lost,
+            waiting,
+            orders,
+            half_taken_back,
+            tenant: None,
+        })
     }
 }
 
@@ -93,15 +104,17 @@ fn list(pki: &Pki, ca: &Ca) -> Result<ListState, AuthorityError> {
     })
 }
 
-/// The orders of the registry, without those that were taken back.
-fn orders(pki: &Pki) -> Result<Vec<OrderState>, OrderError> {
-    let mut all = Vec::new();
+/// The orders of the registry, and those that were taken back and have live certificates.
+fn orders(pki: &Pki) -> Result<(Vec<OrderState>, Vec<HalfTakenBack>), OrderError> {
+    let (mut all, mut half) = (Vec::new(), Vec::new());
     for order in pki.registry().orders()? {
         if order.taken_back.is_some() {
+            let live = orders::take_back(pki.registry(), &order)?.revoke.len();
+            half.extend((live > 0).then(|| HalfTakenBack { name: order.name, live }));
             continue;
         }
         let progress = orders::progress(pki.registry(), &order)?;
         all.push(OrderState { name: order.name, ca: order.ca, progress });
     }
-    Ok(all)
+    Ok((all, half))
 }

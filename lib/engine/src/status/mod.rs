@@ -59,6 +59,8 @@ pub struct Picture {
     pub waiting: Vec<WaitingState>,
     /// The orders of the registry.
     pub orders: Vec<OrderState>,
+    /// Orders that were taken back while their devices were being made: some still have live certificates.
+    pub half_taken_back: Vec<HalfTakenBack>,
     /// What the tenant says; none if it was not asked.
     pub tenant: Option<AtTenant>,
 }
@@ -132,6 +134,15 @@ pub struct OrderState {
     /// How far it is.
     #[serde(flatten)]
     pub progress: Progress,
+}
+
+/// An order that was taken back and of which certificates are live.
+#[derive(Debug, Clone, Serialize)]
+pub struct HalfTakenBack {
+    /// Its name.
+    pub name: String,
+    /// How many.
+    pub live: usize,
 }
 
 /// How pressing something is.

@@ -159,8 +159,8 @@ fn placeholder(name: &str, bundle: &[Bundle]) -> Result<Part> {
     match files.iter().find(made) {
         Some(file) => Ok(Part::File(file)),
         None => Err(refused(
-            format!("--exec has {{{name}}}, but --bundle makes no {}", files.join(" or ")),
-            "add it to --bundle, or use another placeholder",
+            format!("--exec has {{{name}}}, but the devices get no {}", files.join(" or ")),
+            "give a bundle that has it (--bundle, or with --order that of the order), or use another placeholder",
         )),
     }
 }

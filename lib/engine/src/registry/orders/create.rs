@@ -85,6 +85,18 @@ impl Registry {
     }
 }
 
+/// Refuses an order that was taken back; within the change that records devices for it.
+pub(in crate::registry) fn check_not_taken_back(
+    session: &Session<'_>,
+    order: &OrderRecord,
+) -> Result<()> {
+    let sql = "SELECT 1 FROM device_order WHERE id = ?1 AND taken_back IS NULL";
+    match session.exists(sql, values![order.id])? {
+        true => Ok(()),
+        false => Err(RegistryError::OrderTakenBack { name: order.name.clone() }),
+    }
+}
+
 /// Adds the row of an order; none if there is one of that name.
 fn insert_order(session: &Session<'_>, row: &OrderRow<'_>, audit: i64) -> Result<Option<i64>> {
     let sql = "INSERT INTO device_order

@@ -26,6 +26,7 @@ mod sharing;
 mod steps;
 mod tables;
 
+pub(in crate::registry) use create::check_not_taken_back;
 pub use record::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
 pub use sharing::OpenShare;
 pub(in crate::registry) use sharing::hold_range;

@@ -1,0 +1,159 @@
+//! Devices that are issued again, renewed, or taken back while they are being made: what they had stays, and what was
+//! ended stays ended.
+
+use c8y_pki_tests::cli::{CA_PW, Cli};
+use c8y_pki_tests::running::Running;
+use c8y_pki_tests::{arg, tool};
+
+/// What OpenSSL says of a device's key and subject.
+fn of(cli: &Cli, id: &str) -> (String, String) {
+    let openssl = tool("openssl").expect("openssl");
+    let path = cli.path(&format!("out/{id}/cert.pem"));
+    let text = openssl.run(&["x509", "-in", arg(&path), "-noout", "-text", "-nameopt", "RFC2253"]);
+    let line = |begin: &str| {
+        let found = text.lines().find_map(|line| line.trim().strip_prefix(begin));
+        found.unwrap_or_else(|| panic!("no {begin} in {text}")).trim().to_owned()
+    };
+    (line("Public Key Algorithm: "), line("Subject: "))
+}
+
+const RSA: &str = "rsaEncryption";
+
+/// Three devices of two orders, and one of none, with keys of three types.
+fn mixed(order: &str) -> Option<Cli> {
+    tool("openssl")?;
+    let cli = Cli::with_cas();
+    for (name, options) in [("a", "--key-type rsa-2048"), ("b", "")] {
+        cli.write(&format!("{name}.csv"), format!("id\n{name}-1\n"));
+        cli.ok(&format!("order create {name} --from {name}.csv --ca line {options} {order}"));
+        cli.ok(&format!("device issue --order {name} --out out {CA_PW}"));
+    }
+    let solo = "device issue solo --ca line --out out --key-type rsa-2048 --org Firm";
+    cli.ok(&format!("{solo} {CA_PW}"));
+    cli.write("mix.csv", "id\na-1\nb-1\nsolo\n");
+    Some(cli)
+}
+
+#[test]
+fn key_type_and_subject_stay_when_devices_are_issued_again() {
+    let Some(cli) = mixed("") else { return };
+    let before: Vec<_> = ["a-1", "b-1", "solo"].map(|id| of(&cli, id)).to_vec();
+    assert_eq!((before[0].0.as_str(), before[2].0.as_str()), (RSA, RSA));
+    assert_ne!(before[1].0, RSA);
+    assert_eq!(before[2].1, "CN=solo,O=Firm");
+    for again in [
+        "device renew --from mix.csv",
+        "device renew --expiring 4000d",
+        "device issue --from mix.csv --existing replace --ca line",
+        "device issue a-1 b-1 solo --existing replace --ca line",
+        "device renew solo",
+    ] {
+        let keys = ["a-1", "b-1", "solo"].map(|id| cli.read(&format!("out/{id}/key.pem")));
+        cli.ok(&format!("{again} --out out {CA_PW}"));
+        let after: Vec<_> = ["a-1", "b-1", "solo"].map(|id| of(&cli, id)).to_vec();
+        assert_eq!(after, before, "{again}");
+        assert_ne!(cli.read("out/solo/key.pem"), keys[2], "{again}");
+    }
+    // What is asked for counts.
+    cli.ok(&format!("device renew --from mix.csv --key-type ec-p384 --out out {CA_PW}"));
+    assert!(["a-1", "b-1", "solo"].iter().all(|id| of(&cli, id).0 == "id-ecPublicKey"));
+}
+
+#[test]
+fn what_orders_say_otherwise_is_not_lost() {
+    let Some(cli) = mixed("--days 20") else { return };
+    for again in
+        ["device renew --from mix.csv", "device issue a-1 solo --existing replace --ca line"]
+    {
+        let said = cli.run(&format!("{again} --out out {CA_PW}")).expect(2).stderr;
+        assert!(said.contains("the order a says how many days"), "{said}");
+        assert!(said.contains("--order a") && said.contains("--days N"), "{said}");
+    }
+    cli.ok(&format!("device renew --from mix.csv --days 15 --out out {CA_PW}"));
+    // Two orders that say the same.
+    cli.ok(&format!("device renew a-1 b-1 --out out --plan"));
+    // Of one order those that end.
+    let some = cli.ok("device renew --order a --expiring 16d --out out --plan");
+    assert!(some.starts_with("1 device would be issued by line"), "{some}");
+    let none = cli.run("device renew --order a --expiring 10d --out out --plan").expect(0);
+    assert!(none.stderr.contains("Nothing to renew"), "{none:?}");
+}
+
+#[test]
+fn an_order_that_is_taken_back_stops_the_run_that_makes_it() {
+    let cli = Cli::with_cas();
+    let list: String = (1..=200).map(|n| format!("gw-{n}\n")).collect();
+    cli.write("list.csv", format!("id\n{list}"));
+    cli.ok("order create acme --from list.csv --ca line --key-type rsa-3072");
+    let run =
+        Running::start(&cli, &format!("device issue --order acme --out out --threads 1 {CA_PW}"));
+    while issued(&cli) == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    cli.ok("order revoke acme --yes");
+    let ended = run.finish().expect(2);
+    assert!(ended.stderr.contains("the order \"acme\" was taken back meanwhile"), "{ended:?}");
+    let live = cli.ok("device list --json");
+    assert_eq!(live, "", "nothing of it is live");
+    cli.ok(&format!("ca crl line {CA_PW}"));
+    cli.run("status").expect(0);
+}
+
+fn issued(cli: &Cli) -> u64 {
+    let shown = cli.run("order show acme --json").expect(0).json();
+    shown["issued"].as_u64().expect("a number")
+}
+
+#[test]
+fn a_ca_that_is_revoked_stops_the_run_that_it_signs_for() {
+    let cli = Cli::with_cas();
+    let list: String = (1..=200).map(|n| format!("gw-{n}\n")).collect();
+    cli.write("list.csv", format!("id\n{list}"));
+    cli.ok("order create acme --from list.csv --ca line --key-type rsa-3072");
+    let serial = cli.run("ca show line --json").expect(0).json()["certificate"]["serial"].clone();
+    let run =
+        Running::start(&cli, &format!("device issue --order acme --out out --threads 1 {CA_PW}"));
+    while issued(&cli) == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let serial = serial.as_str().expect("a serial number");
+    cli.ok(&format!("device revoke {serial} --ca-certificate"));
+    let so_far = issued(&cli);
+    let ended = run.finish().expect(2);
+    assert!(ended.stderr.contains("was revoked meanwhile"), "{ended:?}");
+    assert_eq!(issued(&cli), so_far);
+}
+
+#[test]
+fn hints_name_the_directory_and_what_was_revoked_stays_so() {
+    let cli = Cli::with_cas();
+    std::fs::rename(cli.path("pki"), cli.path("my pki")).unwrap();
+    let pki = "--pki 'my pki'";
+    cli.write("list.csv", "id\ngw-1\ngw-2\n");
+    cli.ok(&format!("{pki} order create acme --from list.csv --ca line"));
+    cli.ok(&format!("{pki} device issue --order acme --out out {CA_PW}"));
+    let said = cli.run(&format!("{pki} device revoke gw-1")).expect(0).stderr;
+    assert!(said.contains("`c8y-pki --pki 'my pki' ca crl line`"), "{said}");
+    let late = cli.run(&format!("{pki} status")).expect(1).stdout;
+    assert!(late.contains("`c8y-pki --pki 'my pki' ca crl line`"), "{late}");
+    cli.ok(&format!("{pki} ca crl line {CA_PW}"));
+    // Revoked on purpose: nothing is due, and a renewal of the others does not call it failed.
+    let renew = format!("{pki} device renew --order acme --keep-going --out out {CA_PW}");
+    let renewed = cli.run(&renew).expect(1).stderr;
+    assert!(
+        renewed.contains("device issue gw-1 ") && renewed.contains("--existing replace"),
+        "{renewed}"
+    );
+    let shown = cli.run(&format!("{pki} order show acme --json")).expect(0).json();
+    assert_eq!((&shown["failed"], &shown["revoked"]), (&0.into(), &1.into()), "{shown}");
+    assert_eq!(shown["state"], "issued", "{shown}");
+    let calm = cli.run(&format!("{pki} status")).expect(0).stdout;
+    assert!(calm.starts_with("Nothing is overdue, and nothing is due soon."), "{calm}");
+    // Asked for by its id, it is no success that nothing is done.
+    let left = format!("{pki} device issue gw-1 --ca line --out out {CA_PW}");
+    assert!(cli.run(&left).expect(1).stderr.contains("--existing replace"));
+    cli.write("more.csv", "id\ngw-2\nnobody\n");
+    let listed = cli.run(&format!("{pki} device list --from more.csv")).expect(0);
+    assert!(listed.stderr.contains("1 of 2 devices has no certificate"), "{listed:?}");
+    assert!(listed.stderr.contains("nobody"), "{listed:?}");
+}
