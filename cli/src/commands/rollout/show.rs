@@ -172,7 +172,9 @@ fn places(asked: &Asked<'_>) -> String {
     let spec = asked.spec;
     let line = |what: &str, path: &Path| as_line(&format!("{what:<14}{}", path.display()));
     let mut text = line("devices", &spec.devices.out);
-    text.extend(spec.registration.as_ref().map(|r| line("registration", &r.file)));
+    // A run that was stopped has not written it.
+    let registration = spec.registration.as_ref().filter(|r| r.file.exists());
+    text.extend(registration.map(|r| line("registration", &r.file)));
     text += &line("CAs", &spec.pki.join("ca"));
     text + &line("passwords", spec.passwords.ca.parent().unwrap_or(Path::new(".")))
 }

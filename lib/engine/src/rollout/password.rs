@@ -129,7 +129,7 @@ pub(super) fn plan(
     {
         let name = path.display().to_string();
         let (action, detail) = match (path.exists(), is_given) {
-            (true, _) => (Action::Keep, ""),
+            (true, _) => (Action::Keep, "the file is there"),
             (false, true) => (Action::Keep, "given by the caller"),
             (false, false) if !files.create => return Err(RolloutError::NoPassword(name)),
             (false, false) => (Action::Create, "random, 24 characters"),

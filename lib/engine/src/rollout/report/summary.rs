@@ -36,15 +36,6 @@ fn wrong(picture: &Picture) -> Option<String> {
     if let Some(ca) = picture.cas.iter().find(|ca| ca.issued > 0 && ca.verdict.is_err()) {
         return Some(format!("Not good: devices of the CA {} cannot connect.", ca.name));
     }
-    if devices.issued < devices.listed {
-        return Some(format!(
-            "Not finished: {} have a certificate.",
-            of(devices.issued, "of the list")
-        ));
-    }
-    if let Some(registered) = devices.registered.filter(|number| *number < devices.listed) {
-        return Some(format!("Not finished: {} are registered.", of(registered, "of the list")));
-    }
     if let Some((connected, tried)) =
         devices.connected.filter(|(connected, tried)| connected < tried)
     {
@@ -53,6 +44,15 @@ fn wrong(picture: &Picture) -> Option<String> {
             grouped(connected),
             grouped(tried)
         ));
+    }
+    if devices.issued < devices.listed {
+        return Some(format!(
+            "Not finished: {} have a certificate.",
+            of(devices.issued, "of the list")
+        ));
+    }
+    if let Some(registered) = devices.registered.filter(|number| *number < devices.listed) {
+        return Some(format!("Not finished: {} are registered.", of(registered, "of the list")));
     }
     if picture.failed > 0 {
         return Some(format!("Not good: {} failed.", grouped(picture.failed)));
