@@ -16,6 +16,8 @@ pub(crate) struct SharedOptions {
     pub(crate) pki: Option<String>,
     /// How the tenant is reached.
     pub(crate) tenant: String,
+    /// Whether a rollout's file says what elsewhere are options.
+    pub(crate) is_of_file: bool,
 }
 
 /// Lets hints have these options, from now on.
@@ -274,6 +276,9 @@ fn option(setting: Setting) -> &'static str {
         Setting::EncryptedKeys => "--encrypt-keys",
         Setting::ServerCertificate => "--server-cert FILE",
         Setting::ServerCas => "--cacert FILE (C8Y_PKI_CACERT)",
+        Setting::Truststore if SHARED.get().is_some_and(|shared| shared.is_of_file) => {
+            "`certificates` or `cas` under [truststore] in the file"
+        }
         Setting::Truststore => "--truststore FILE",
         Setting::KeyType => "--key-type, for example ec-p384",
         Setting::ExistingKey => "--existing-key",

@@ -80,6 +80,7 @@ fn advise(line: &Line, root: &Command) {
     hint::share(SharedOptions {
         pki: Some(line.repeated(&["pki"])).filter(|pki| !pki.is_empty()),
         tenant: line.repeated(&["tenant"]) + &line.of_tenant(),
+        is_of_file: false,
     });
 }
 

@@ -148,7 +148,8 @@ fn every_task_is_a_command_of_ours() {
         assert_eq!(said, format!("see it: `c8y-pki {line}`"));
         // What a rollout says besides is of that command too.
         let [pki, tenant] = [" --pki", " --host"].map(str::to_owned);
-        let typed = typed(&task, Some(&SharedOptions { pki: Some(pki), tenant }));
+        let typed =
+            typed(&task, Some(&SharedOptions { pki: Some(pki), tenant, is_of_file: false }));
         check(&root, typed.strip_prefix("c8y-pki ").expect("the program's name"));
     }
 }

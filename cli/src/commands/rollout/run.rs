@@ -52,7 +52,11 @@ pub(crate) fn run(args: &RolloutArgs, line: &Line, pki: &Path, out: Output) -> R
     warn_of_another_folder(pki, &spec, out);
     let asked = Asked { spec: &spec, args, line };
     let is_usual = [pki, &spec.pki] == [Path::new(DEFAULT_PKI); 2];
-    hint::share(SharedOptions { pki: (!is_usual).then(|| asked.pki()), tenant: asked.at_tenant() });
+    hint::share(SharedOptions {
+        pki: (!is_usual).then(|| asked.pki()),
+        tenant: asked.at_tenant(),
+        is_of_file: true,
+    });
     if let Some(page) = &args.report {
         check_page(page)?;
     }
