@@ -52,7 +52,7 @@ Examples:
 pub(crate) struct AddArgs {
     /// Its name, which logs have of who has asked
     name: String,
-    /// What it is good for: issue (have certificates made), read (see devices, orders, CAs, lists and numbers) or
+    /// What it is good for: issue (have certificates and keys made), read (see devices, orders, CAs, lists and numbers) or
     /// revoke; several are possible
     #[arg(long = "role", required = true, value_name = "ROLE", value_parser = role)]
     roles: Vec<TokenRole>,

@@ -87,6 +87,9 @@ pub struct Note {
     /// Whether it was made for this request; else it was answered again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_new: Option<bool>,
+    /// The kind of file with a private key that was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<&'static str>,
     /// Why there was none: what the client was told, or what is wrong here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -6,6 +6,7 @@
 mod able;
 mod api;
 mod api_refused;
+mod bundles;
 mod described;
 mod let_in;
 mod lost;

@@ -90,6 +90,14 @@ impl Registry {
         self.session()?.first(sql, values, |row| row.get(0))
     }
 
+    /// Whether a device has connected with a certificate, or was handed over with it.
+    #[cfg(feature = "serve")]
+    pub(crate) fn is_used(&self, certificate: RowId) -> Result<bool> {
+        let sql = "SELECT 1 FROM order_step WHERE certificate = ?1 AND step IN (?2, ?3)";
+        let values = values![certificate.0, Step::CONNECTED, Step::HANDED_OVER];
+        self.session()?.exists(sql, values)
+    }
+
     /// Visits the rows of an order's list in their order, without what became of them. An error of `visit` ends it.
     pub fn each_ordered<E: From<RegistryError>>(
         &self,

@@ -5,8 +5,10 @@
 //! | `access` | who asks: a bearer token |
 //! | `ask` | what is asked, and what the token is for |
 //! | `views` | what is sent and answered, as JSON |
+//! | `secret_text` | a secret in that |
 //! | `devices` | a device is shown, and revoked |
 //! | `orders` | an order is shown, and a request of one of its devices signed |
+//! | `bundles` | key and certificate are made for a device of an order, and answered once |
 //! | `cas` | a CA and its revocation list are shown |
 //! | `metrics` | numbers for Prometheus |
 //! | `table` | all operations |
@@ -15,12 +17,14 @@
 
 mod access;
 mod ask;
+mod bundles;
 mod cas;
 mod describe;
 mod devices;
 mod dispatch;
 mod metrics;
 mod orders;
+mod secret_text;
 mod table;
 mod views;
 

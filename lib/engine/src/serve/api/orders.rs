@@ -1,12 +1,14 @@
 //! An order is shown, and a request of one of its devices signed.
 
 use super::ask::{Ask, device};
-use super::views::{IssuedView, OrderView, SigningRequest};
+use super::bundles;
+use super::views::{IssueRequest, IssuedView, OrderView};
 use crate::client_id::DeviceId;
 use crate::orders::{check_open, progress};
-use crate::serve::answer::{Answer, Refusal, Result, conflict, failed, not_found};
+use crate::registry::OrderRecord;
+use crate::serve::answer::{Answer, Refusal, Result, bad, conflict, failed, not_found};
 use crate::serve::call::request_in;
-use crate::serve::sign::{Claim, Wanted, sign};
+use crate::serve::sign::{Claim, Key, Wanted, sign};
 
 /// `GET /v1/orders/{order}`.
 pub(super) fn show(ask: &Ask<'_>) -> Result<Answer> {
@@ -16,7 +18,7 @@ pub(super) fn show(ask: &Ask<'_>) -> Result<Answer> {
 }
 
 /// `POST /v1/orders/{order}/devices/{id}`: one certificate for each device since the order was made. The same request
-/// again is answered with the same certificate.
+/// again is answered with the same certificate; a key that was made here is not answered again.
 pub(super) fn issue(ask: &Ask<'_>) -> Result<Answer> {
     let order = ask.order(ask.word(0))?;
     check_open(&order).map_err(|e| conflict(&e.to_string()))?;
@@ -27,10 +29,22 @@ pub(super) fn issue(ask: &Ask<'_>) -> Result<Answer> {
         let (name, device) = (order.name.as_str(), device(id));
         not_found(&format!("the order {name:?} has no {device}"))
     })?;
-    let body: SigningRequest = ask.call.json()?;
+    let body: IssueRequest = ask.call.json()?;
+    match (&body.request, body.bundle) {
+        (Some(request), None) if body.password.is_none() && !body.replace => {
+            of_request(ask, &order, &id, request)
+        }
+        (None, Some(kind)) => bundles::issue(ask, (&order, &id), kind, &body),
+        (Some(_), None) => Err(bad("\"password\" and \"replace\" are for a \"bundle\"")),
+        (Some(_), Some(_)) => Err(bad("give a \"request\" or a \"bundle\", and not both")),
+        (None, None) => Err(bad("give a \"request\", or a \"bundle\" that is to be made")),
+    }
+}
+
+fn of_request(ask: &Ask<'_>, order: &OrderRecord, id: &DeviceId, request: &str) -> Result<Answer> {
     let wanted = Wanted {
-        id: &id,
-        request: request_in(body.request.as_bytes())?,
+        id,
+        key: Key::Requested(request_in(request.as_bytes())?),
         now: ask.call.now,
         by: Some(ask.by()),
         claim: Claim::Once { of_order: true, had },

@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator};
 
 use super::ask::Ask;
-use super::views::{CaView, DeviceView, IssuedView, OrderView, RevocationRequest, SigningRequest};
+use super::views::{CaView, DeviceView, IssueRequest, IssuedView, OrderView, RevocationRequest};
 use super::{cas, devices, metrics, orders};
 use crate::serve::answer::{Answer, Result};
 use crate::serve::token::TokenRole;
@@ -46,9 +46,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: "POST",
         path: "/v1/orders/{order}/devices/{id}",
         name: "issueDevice",
-        summary: "Have a request of a device signed. The same request again gets the same certificate",
+        summary: "Have a request of a device signed, or have its key made too. The same request again gets the same certificate; \
+                  a key that was made here is answered once",
         role: TokenRole::Issue,
-        sent: Some(schema::<SigningRequest>),
+        sent: Some(schema::<IssueRequest>),
         answered: Answered::Json(schema::<IssuedView>),
         refusals: &[409, 415],
         work: orders::issue,
