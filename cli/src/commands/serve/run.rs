@@ -38,7 +38,8 @@ that repeats a request, since the answer was lost, gets the same certificate.
 
 Other commands can work on the same PKI directory: what they revoke, issue or order counts at once.
 MES and test stations have requests signed, see devices, orders, CAs and lists, and revoke over a
-small JSON API, at /v1/ and with tokens of `serve token add`; /v1/openapi.json describes it.
+small JSON API, at /v1/ and with tokens or client certificates of `serve token add`;
+/v1/openapi.json describes it.
 
 Standard output has one line of JSON for each request. /healthz, /readyz and /metrics answer those
 who look after the service. SIGTERM or Ctrl-C ends it when it has answered what is under way.

@@ -33,11 +33,21 @@ pub struct AuditRow {
 pub(crate) struct AuditHead(i64, Vec<u8>);
 
 impl Registry {
-    /// Keeps that a token of the service was `added` or `removed`.
+    /// Keeps that a token of the service, or a client certificate with that SHA-256, was `added` or `removed`.
     #[cfg(feature = "serve")]
-    pub(crate) fn note_token(&self, what: &str, name: &str, now: OffsetDateTime) -> Result<()> {
+    pub(crate) fn note_token(
+        &self,
+        what: &str,
+        name: &str,
+        certificate: Option<String>,
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        let mut detail = serde_json::json!({ "token": name, "what": what });
+        if let Some(sha256) = certificate {
+            detail["certificate_sha256"] = sha256.into();
+        }
         let work = self.begin(Turn::Alone)?;
-        work.append(now, "service-token", &serde_json::json!({ "token": name, "what": what }))?;
+        work.append(now, "service-token", &detail)?;
         work.commit()
     }
 

@@ -75,7 +75,7 @@ pub struct Note {
     /// The device, once it is known who asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// The name of the token, once it is known.
+    /// The name of the token, or of the client certificate in place of one, once it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// What was shown: `password`, `certificate` or `token`.

@@ -12,11 +12,13 @@
 //! | `log` | what it tells of each request |
 //! | `answer` | answers and refusals |
 //! | `call` | a request, read whole |
-//! | `token` | a bearer token of the API: what it is good for |
+//! | `token` | a bearer token of the API, or a client certificate in place of one: what it is good for |
+//! | `client` | which client certificates are taken |
 //! | `tokens` | the file that keeps what tells them |
 //! | `passwords` | one-time passwords of a file |
 //! | `identity` | its own certificate and key |
 //! | `clients` | client certificates in the handshake |
+//! | `tls` | TLS, made anew when other CAs are to be named |
 //! | `usual` | how certificates are made where no order says something else |
 //! | `counts` | what it has done, as numbers |
 //! | `strangers` | addresses that show tokens that are none |
@@ -35,6 +37,7 @@ mod answer;
 mod api;
 mod auth;
 mod call;
+mod client;
 mod clients;
 mod counts;
 mod enrol;
@@ -50,6 +53,7 @@ mod sign;
 mod state;
 mod strangers;
 mod terms;
+mod tls;
 mod token;
 mod tokens;
 mod usual;

@@ -7,6 +7,7 @@ mod able;
 mod api;
 mod api_refused;
 mod bundles;
+mod client_certificates;
 mod described;
 mod let_in;
 mod lost;

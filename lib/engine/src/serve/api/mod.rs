@@ -2,7 +2,7 @@
 //!
 //! | file | for |
 //! | --- | --- |
-//! | `access` | who asks: a bearer token |
+//! | `access` | who asks: a bearer token or a client certificate |
 //! | `ask` | what is asked, and what the token is for |
 //! | `views` | what is sent and answered, as JSON |
 //! | `secret_text` | a secret in that |
