@@ -58,9 +58,13 @@ fn walk(cli: &Cli, page: &str, ends: &[(&str, i32)]) -> Vec<Outcome> {
     let commands = commands(page);
     assert!(!commands.is_empty(), "no command was found");
     let mut said = Vec::new();
-    for (at, (machine, line)) in commands.iter().enumerate() {
+    let mut left = commands.iter().enumerate();
+    while let Some((at, (machine, line))) = left.next() {
         let code = ends.iter().find(|(what, _)| *what == format!("{at} {line}")).map_or(0, |e| e.1);
-        said.push(typed(cli, machine, line).expect(code));
+        // The next line waits for what goes on: only the shell that has started it knows it.
+        let waits = if line.ends_with(" &") { left.next() } else { None };
+        let line = waits.map_or((*line).to_owned(), |(_, (_, next))| format!("{line}\n{next}"));
+        said.push(typed(cli, machine, &line).expect(code));
     }
     for (what, _) in ends {
         let (at, line) = what.split_once(' ').expect("a number");
