@@ -223,7 +223,7 @@ fn the_page_about_est_leads_to_devices_that_openssl_verifies() {
     let states: Vec<&str> = of_device.filter_map(|row| row["status"].as_str()).collect();
     assert_eq!(states, ["superseded", "live"], "{rows:?}");
     let log = cli.text("access.log");
-    assert!(!log.contains("Uk3-9nTq-77") && log.lines().count() == 12, "{log}");
+    assert!(!log.contains("Uk3-9nTq-77") && log.lines().count() == 15, "{log}");
     assert!(!log.contains(cli.text("station-3.token").trim()), "{log}");
     let of_station = rows.iter().filter(|row| row["id"] == "gw-0012");
     let states: Vec<&str> = of_station.filter_map(|row| row["status"].as_str()).collect();

@@ -72,6 +72,10 @@ pub(crate) struct ServeArgs {
     /// when it changes
     #[arg(long, value_name = "FILE")]
     passwords: Option<PathBuf>,
+    /// Offer a page for the person at the line, at /page: it takes a barcode scanner and shows how a device stands. It
+    /// asks for a token with the role read
+    #[arg(long)]
+    page: bool,
     /// Profile for devices whose order names none: a built-in one (`c8y-pki profile list`) or a file
     #[arg(long, default_value = "device", value_name = "NAME|FILE")]
     profile: String,
@@ -123,6 +127,7 @@ pub(super) fn run(args: &ServeArgs, dir: &Path, out: Output) -> Result {
         identity,
         passwords: args.passwords.clone(),
         usual: Usual { profile, subject, days: args.days },
+        page: args.page,
         clock: OffsetDateTime::now_utc,
     })?;
     if let Some(ready) = &mut ready {

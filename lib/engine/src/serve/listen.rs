@@ -177,8 +177,9 @@ impl Door {
             Err(_) => return Err(too_slow()),
         };
         let path = parts.uri.path().to_owned();
+        let query = parts.uri.query().map(str::to_owned);
         let (method, headers, now) = (parts.method, parts.headers, self.shared.now());
-        Ok(Call { method, path, headers, body, certificate, now, client })
+        Ok(Call { method, path, query, headers, body, certificate, now, client })
     }
 
     /// Works on a request, on a thread that may wait.

@@ -28,6 +28,7 @@
 //! | `sign` | a request is signed, from EST and from the API |
 //! | `enrol` | first and further certificates over EST |
 //! | `api` | the same, and more, as JSON |
+//! | `page` | a page for the person at the line, which asks the API |
 //! | `route` | which request is for what |
 //! | `watch` | files that are replaced while it runs |
 //! | `listen` | connections, and how an answer leaves |
@@ -46,6 +47,7 @@ mod identity;
 mod limits;
 mod listen;
 mod log;
+mod page;
 mod passwords;
 mod route;
 mod service;

@@ -40,6 +40,8 @@ pub struct Settings {
     pub passwords: Option<PathBuf>,
     /// How certificates are made unless an order says something else.
     pub usual: Usual,
+    /// Whether the page for the person at the line is there.
+    pub page: bool,
     /// The clock, which was believed just now.
     pub clock: fn() -> OffsetDateTime,
 }
@@ -62,7 +64,7 @@ impl Service {
     /// Errors: its files cannot be read or do not fit; a profile that is not for devices; the address cannot be listened
     /// on; no such CA.
     pub fn start(settings: Settings) -> Result<Self, ServeError> {
-        let Settings { pki, key, listen, identity, passwords, usual, clock } = settings;
+        let Settings { pki, key, listen, identity, passwords, usual, page, clock } = settings;
         want_kind(&usual.profile, Kind::Device)?;
         let watched = Watched::new(&pki, identity.clone(), passwords.clone());
         let presented = Arc::new(Presented::new(identity.load(clock())?));
@@ -70,7 +72,7 @@ impl Service {
         let ca = pki.ca(key.ca())?;
         let tls = Tls::new(&pki, &ca.chain, (identity.chain.clone(), Arc::clone(&presented)))?;
         let tls = Arc::new(tls);
-        let shared = Arc::new(Shared::new((pki, key), usual, passwords, presented, clock));
+        let shared = Arc::new(Shared::new((pki, key), (usual, page), passwords, presented, clock));
 
         let mut threads = Builder::new_multi_thread();
         // Those that wait for the disk, and one that looks at files.

@@ -13,6 +13,7 @@ mod let_in;
 mod lost;
 mod metrics;
 mod orders;
+mod page;
 mod refused;
 mod running;
 mod stays;

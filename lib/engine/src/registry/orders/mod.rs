@@ -26,6 +26,8 @@ mod sharing;
 mod steps;
 mod tables;
 
+#[cfg(feature = "serve")]
+pub(crate) use record::Recent;
 pub use record::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
 pub use sharing::OpenShare;
 pub(in crate::registry) use sharing::hold_range;

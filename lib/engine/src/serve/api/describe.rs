@@ -67,11 +67,16 @@ pub(super) fn document() -> Value {
 fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     let names =
         operation.path.split('/').filter_map(|word| word.strip_prefix('{')?.strip_suffix('}'));
+    let query = operation.query.iter().map(|(name, text)| {
+        let schema = json!({ "type": "string", "format": "date-time" });
+        json!({ "name": name, "in": "query", "description": text, "schema": schema })
+    });
     let parameters: Vec<Value> = names
         .map(|name| {
             let schema = json!({ "type": "string", "minLength": 1 });
             json!({ "name": name, "in": "path", "required": true, "schema": schema })
         })
+        .chain(query)
         .collect();
     let mut responses = Map::new();
     match &operation.answered {

@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::secret_text::SecretText;
 use crate::clock::rfc3339;
 use crate::crl::{Crl, Reason};
-use crate::orders::Progress;
 use crate::pki::{Ca, Issued};
-use crate::registry::{OrderRecord, Record};
+use crate::registry::Record;
 use crate::serve::answer::{Result, failed};
 
 /// A request as an example, of the device gw-0001. The private key was thrown away.
@@ -207,56 +206,6 @@ impl RevocationRequest {
 fn reasons(_: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> = Reason::offered().map(|(_, name)| name).collect();
     json_schema!({ "type": "string", "enum": names })
-}
-
-/// An order, and how far it is.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct OrderView {
-    /// Its name.
-    name: String,
-    /// Who has ordered.
-    customer: Option<String>,
-    /// The name of the CA that issues its devices.
-    ca: String,
-    /// When it was made.
-    #[schemars(extend("format" = "date-time"))]
-    created: String,
-    /// When it was taken back, if it was.
-    #[schemars(extend("format" = "date-time"))]
-    taken_back: Option<String>,
-    /// How many devices it has.
-    devices: u64,
-    /// How many of them have a live certificate.
-    issued: u64,
-    /// How many have connected with it.
-    connected: u64,
-    /// How many were handed over with it.
-    handed_over: u64,
-    /// How many have none, as the last attempt failed.
-    failed: u64,
-    /// How many have none, as it was revoked.
-    revoked: u64,
-    /// How many have had none yet.
-    open: u64,
-}
-
-impl OrderView {
-    pub(super) fn of(order: OrderRecord, progress: Progress) -> Self {
-        Self {
-            name: order.name,
-            customer: order.customer,
-            ca: order.ca,
-            created: rfc3339(order.created),
-            taken_back: order.taken_back.map(rfc3339),
-            devices: progress.devices,
-            issued: progress.issued,
-            connected: progress.connected,
-            handed_over: progress.handed_over,
-            failed: progress.failed,
-            revoked: progress.revoked,
-            open: progress.open,
-        }
-    }
 }
 
 /// A CA.
