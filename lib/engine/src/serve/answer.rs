@@ -99,7 +99,8 @@ impl Answer {
         Self::of("application/json", serde_json::to_vec(value).unwrap_or_default())
     }
 
-    /// A value with secrets as JSON: no copy of it stays in memory.
+    /// A value with secrets as JSON: what is made of it here is wiped when it is sent. What sends it has buffers of its
+    /// own.
     pub(super) fn secret_json(value: &impl Serialize) -> Self {
         let mut answer = Self::of("application/json", Vec::new());
         answer.body = Body::Secret(secret_json(value));

@@ -145,4 +145,11 @@ fn what_has_ended_is_a_device_or_no_client_is_not_let_in() {
     assert!(why.starts_with("the client certificate has ended on "), "{why}");
     site.shows("mes", path, &[]).expect(401);
     assert_eq!(site.stop().0, 0);
+
+    // A file that cannot be read shuts out the API, and no device.
+    site.cli.write("pki/service-tokens.json", "{");
+    site.start("");
+    site.enrolled(2, "b");
+    site.shows("mes", path, &[]).expect(503).problem();
+    assert_eq!(site.stop().0, 0);
 }
