@@ -191,6 +191,7 @@ const SAME: &[(&str, &str)] = &[
     ("device connect --keystore", "device token --keystore"),
     ("registry repair --against", "registry check --against"),
     ("ca sign-request CSR|-", "device sign CSR|DIR|-"),
+    ("serve token add --certificate", "cert verify --trust"),
 ];
 
 /// Other inputs: lists, passwords, codes, profiles, what this program has written; and outputs, which have a

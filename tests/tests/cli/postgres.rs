@@ -455,9 +455,10 @@ fn a_service_on_a_server_knows_its_stations() {
     let cli = on_server(&address);
     let Some(openssl) = OpenSsl::at(&cli.path("")) else { return };
     cli.ok("server issue est --ca root --san DNS:localhost --out servers --ca-password-file pw");
-    cli.write("list.csv", "id\ngw-1\n");
+    cli.write("list.csv", "id\ngw-1\ngw-2\n");
     cli.ok("order create acme --from list.csv --ca line");
-    let token = cli.ok("serve token add station --role issue --role revoke --order acme");
+    let token =
+        cli.ok("serve token add station --role issue --role revoke --role read --order acme");
     cli.write("header", format!("Authorization: Bearer {}\n", token.trim()));
     openssl.run("req -new -config @openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=gw-1 -keyout @a.key -out @a.csr");
     cli.write("a.json", serde_json::json!({ "request": cli.text("a.csr") }).to_string());
@@ -491,9 +492,23 @@ fn a_service_on_a_server_knows_its_stations() {
     assert_eq!((&made["is_new"], &send(path, "a.json")["serial"]), (&true.into(), &made["serial"]));
     let revoked = send("/v1/devices/gw-1/revoke", "why.json");
     assert_eq!(revoked["certificates"][0]["status"], "revoked");
+    cli.write("bundle.json", r#"{"bundle": "p12", "replace": true}"#);
+    let path = "/v1/orders/acme/devices/gw-2";
+    let made = send(path, "bundle.json");
+    assert_eq!(send(path, "bundle.json")["replaced"], made["serial"]);
+    let get = |path: &str| {
+        let (root, header) = (cli.arg("pki/ca/root/cert.pem"), format!("@{}", cli.arg("header")));
+        let words = ["--silent", "--fail-with-body", "--cacert", &root, "--header", &header];
+        let answer =
+            curl.run(&[&words[..], &[&format!("https://localhost:{port}{path}")]].concat());
+        serde_json::from_str::<serde_json::Value>(&answer).expect("JSON")
+    };
+    assert_eq!(get(path)["state"], "issued");
+    let recent = get("/v1/orders/acme/recent?since=2026-01-01T00:00:00Z");
+    assert_eq!((&recent["count"], &recent["last"][0]["id"]), (&1.into(), &"gw-2".into()));
     service.interrupt();
     assert_eq!(service.finish().0, 0);
     let audit = cli.ok("registry export --what audit --json");
-    assert_eq!(audit.matches(r#""by":"token station""#).count(), 2, "{audit}");
+    assert_eq!(audit.matches(r#""by":"token station""#).count(), 4, "{audit}");
     cli.ok("registry check");
 }

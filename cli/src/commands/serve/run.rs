@@ -38,7 +38,8 @@ that repeats a request, since the answer was lost, gets the same certificate.
 
 Other commands can work on the same PKI directory: what they revoke, issue or order counts at once.
 MES and test stations have requests signed, see devices, orders, CAs and lists, and revoke over a
-small JSON API, at /v1/ and with tokens of `serve token add`; /v1/openapi.json describes it.
+small JSON API, at /v1/ and with tokens or client certificates of `serve token add`;
+/v1/openapi.json describes it.
 
 Standard output has one line of JSON for each request. /healthz, /readyz and /metrics answer those
 who look after the service. SIGTERM or Ctrl-C ends it when it has answered what is under way.
@@ -71,6 +72,10 @@ pub(crate) struct ServeArgs {
     /// when it changes
     #[arg(long, value_name = "FILE")]
     passwords: Option<PathBuf>,
+    /// Offer a page for the person at the line, at /page: it takes a barcode scanner and shows how a device stands. It
+    /// asks for a token with the role read
+    #[arg(long)]
+    page: bool,
     /// Profile for devices whose order names none: a built-in one (`c8y-pki profile list`) or a file
     #[arg(long, default_value = "device", value_name = "NAME|FILE")]
     profile: String,
@@ -122,6 +127,7 @@ pub(super) fn run(args: &ServeArgs, dir: &Path, out: Output) -> Result {
         identity,
         passwords: args.passwords.clone(),
         usual: Usual { profile, subject, days: args.days },
+        page: args.page,
         clock: OffsetDateTime::now_utc,
     })?;
     if let Some(ready) = &mut ready {

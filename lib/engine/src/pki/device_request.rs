@@ -37,6 +37,8 @@ pub struct DeviceRequest<'k> {
     pub(super) details: BTreeMap<String, String>,
     /// Who asks, for the audit log.
     pub(super) by: Option<String>,
+    /// The kind of file for which the key was made just now, and not by the device.
+    pub(super) made_for: Option<&'static str>,
 }
 
 /// Where the device's key comes from.
@@ -117,6 +119,7 @@ impl<'k> DeviceRequest<'k> {
             keys: KeyPolicy::default(),
             details: BTreeMap::new(),
             by: None,
+            made_for: None,
         }
     }
 
@@ -193,6 +196,13 @@ impl<'k> DeviceRequest<'k> {
     #[cfg(feature = "serve")]
     pub(crate) fn by(mut self, who: String) -> Self {
         self.by = Some(who);
+        self
+    }
+
+    /// The key was made just now, for a file of this kind that the device gets.
+    #[cfg(feature = "serve")]
+    pub(crate) fn made_for(mut self, kind: &'static str) -> Self {
+        self.made_for = Some(kind);
         self
     }
 

@@ -320,9 +320,9 @@ fn record_of(
         details: request.details.clone(),
         location: None,
         has_key: false,
-        bundle: None,
+        bundle: request.made_for.map(str::to_owned),
         replaces,
-        key_from_outside: true,
+        key_from_outside: request.made_for.is_none(),
     }
 }
 

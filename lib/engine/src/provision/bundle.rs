@@ -378,8 +378,17 @@ impl<'a> Bundler<'a> {
     ) -> Result<BundleFile> {
         let mut chain = vec![Certificate::from_der(&certificate.der)?];
         chain.extend(self.above.iter().cloned());
-        let store = Store::of_issued_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), chain);
-        let bytes = store::write(&store, format, options)?;
-        Ok(BundleFile::private(name, bytes))
+        Ok(BundleFile::private(name, keystore(format, options, key, chain)?))
     }
+}
+
+/// A keystore of a device: its key and its chain, the certificate first.
+pub(crate) fn keystore(
+    format: Format,
+    options: &WriteOptions<'_>,
+    key: &PrivateKey,
+    chain: Vec<Certificate>,
+) -> Result<Vec<u8>, StoreError> {
+    let store = Store::of_issued_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), chain);
+    store::write(&store, format, options)
 }

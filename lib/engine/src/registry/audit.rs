@@ -3,6 +3,8 @@
 use time::OffsetDateTime;
 
 #[cfg(feature = "serve")]
+use super::RowId;
+#[cfg(feature = "serve")]
 use super::database::Turn;
 pub(super) use super::database::head;
 use super::{Registry, Result};
@@ -31,12 +33,32 @@ pub struct AuditRow {
 pub(crate) struct AuditHead(i64, Vec<u8>);
 
 impl Registry {
-    /// Keeps that a token of the service was `added` or `removed`.
+    /// Keeps that a token of the service, or a client certificate with that SHA-256, was `added` or `removed`.
     #[cfg(feature = "serve")]
-    pub(crate) fn note_token(&self, what: &str, name: &str, now: OffsetDateTime) -> Result<()> {
+    pub(crate) fn note_token(
+        &self,
+        what: &str,
+        name: &str,
+        certificate: Option<String>,
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        let mut detail = serde_json::json!({ "token": name, "what": what });
+        if let Some(sha256) = certificate {
+            detail["certificate_sha256"] = sha256.into();
+        }
         let work = self.begin(Turn::Alone)?;
-        work.append(now, "service-token", &serde_json::json!({ "token": name, "what": what }))?;
+        work.append(now, "service-token", &detail)?;
         work.commit()
+    }
+
+    /// Who has asked the service for a certificate; none if nobody is named.
+    #[cfg(feature = "serve")]
+    pub(crate) fn asked_by(&self, certificate: RowId) -> Result<Option<String>> {
+        let sql = "SELECT a.detail FROM audit AS a JOIN certificate AS c ON c.audit = a.sequence WHERE c.id = ?1";
+        let detail: Option<String> =
+            self.session()?.first(sql, values![certificate.0], |row| row.get(0))?;
+        let detail = detail.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+        Ok(detail.and_then(|detail| Some(detail.get("by")?.as_str()?.to_owned())))
     }
 
     /// The last row of the audit log.

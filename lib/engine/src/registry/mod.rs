@@ -53,6 +53,8 @@ pub use holder::{Holder, Role, ServerName, ServerNameError};
 pub(crate) use issue::With;
 pub use keys::KeyHolders;
 pub(crate) use keys::Newcomers;
+#[cfg(feature = "serve")]
+pub(crate) use orders::Recent;
 pub(crate) use orders::{Hold, Taken};
 pub use orders::{NewOrder, OpenShare, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
 pub(crate) use place::{is_file, is_server, without_secrets};

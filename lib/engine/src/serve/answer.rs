@@ -1,5 +1,8 @@
 //! Answers and refusals. A refusal is one plain sentence; what is wrong on this side is for the log alone.
 
+use std::io;
+
+use hyper::body::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -7,6 +10,7 @@ use super::limits;
 use super::log::Note;
 use crate::failure::Failure;
 use crate::pki::Issued;
+use crate::secret::SecretBytes;
 use crate::shown::Foreign;
 
 /// An answer, and what the log has of it.
@@ -24,8 +28,19 @@ pub(super) struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Body {
     Bytes(Vec<u8>),
+    /// Bytes that are wiped when they are sent.
+    Secret(SecretBytes),
     /// One sentence. What it looks like depends on who asks: see [`Form`].
     Sentence(String),
+}
+
+/// Wiped when the last who has it is done with it.
+struct Wiped(SecretBytes);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
 }
 
 /// Problem details (RFC 9457). The type is `about:blank`, which may be left out: the status says it all.
@@ -84,6 +99,14 @@ impl Answer {
         Self::of("application/json", serde_json::to_vec(value).unwrap_or_default())
     }
 
+    /// A value with secrets as JSON: what is made of it here is wiped when it is sent. What sends it has buffers of its
+    /// own.
+    pub(super) fn secret_json(value: &impl Serialize) -> Self {
+        let mut answer = Self::of("application/json", Vec::new());
+        answer.body = Body::Secret(secret_json(value));
+        answer
+    }
+
     /// With what the log has of a certificate.
     pub(super) fn issued(mut self, issued: &Issued) -> Self {
         self.note.device = Some(issued.id.to_string());
@@ -93,10 +116,11 @@ impl Answer {
     }
 
     /// As it is sent: headers and body.
-    pub(super) fn into_parts(self, form: Form) -> (Vec<(&'static str, String)>, Vec<u8>) {
+    pub(super) fn into_parts(self, form: Form) -> (Vec<(&'static str, String)>, Bytes) {
         let mut headers = self.headers;
         let (kind, body) = match (self.body, form) {
-            (Body::Bytes(bytes), _) => return (headers, bytes),
+            (Body::Bytes(bytes), _) => return (headers, bytes.into()),
+            (Body::Secret(secret), _) => return (headers, Bytes::from_owner(Wiped(secret))),
             (Body::Sentence(text), Form::Text) => {
                 ("text/plain; charset=utf-8", format!("{text}\n").into_bytes())
             }
@@ -109,7 +133,7 @@ impl Answer {
             }
         };
         headers.push(("Content-Type", kind.to_owned()));
-        (headers, body)
+        (headers, body.into())
     }
 
     /// One sentence for a person.
@@ -125,6 +149,30 @@ impl Answer {
         use base64::Engine;
         let body = base64::engine::general_purpose::STANDARD.encode(bytes).into_bytes();
         Self::of(kind, body).with("Content-Transfer-Encoding", "base64")
+    }
+}
+
+/// A value as JSON, in a buffer that has its size from the beginning on: one that grows leaves copies behind.
+fn secret_json(value: &impl Serialize) -> SecretBytes {
+    let mut size = Size(0);
+    // Writing to memory does not fail.
+    let _ = serde_json::to_writer(&mut size, value);
+    let mut bytes = Vec::with_capacity(size.0);
+    let _ = serde_json::to_writer(&mut bytes, value);
+    SecretBytes::new(bytes)
+}
+
+/// Counts what is written.
+struct Size(usize);
+
+impl io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

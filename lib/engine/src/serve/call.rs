@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
@@ -16,6 +17,8 @@ use crate::read;
 pub(super) struct Call {
     pub(super) method: hyper::Method,
     pub(super) path: String,
+    /// What stands behind the question mark.
+    pub(super) query: Option<String>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     /// DER of the certificate whose key the client has shown in the handshake.
@@ -49,6 +52,20 @@ impl Call {
     /// The text of a header field.
     pub(super) fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A value of the query (URL Standard, 5.1), the first of that name.
+    pub(super) fn query(&self, name: &str) -> Result<Option<String>> {
+        let pairs = self.query.iter().flat_map(|query| query.split('&'));
+        let found = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let Some((_, value)) = found.into_iter().find(|(known, _)| *known == name) else {
+            return Ok(None);
+        };
+        let spaced = value.replace('+', " ");
+        let text = percent_decode_str(&spaced).decode_utf8();
+        let text =
+            text.map_err(|_| bad(&format!("{name} is not UTF-8 once %-signs are decoded")))?;
+        Ok(Some(text.into_owned()))
     }
 
     /// The JSON of the body.
@@ -114,6 +131,7 @@ mod tests {
         Call {
             method: hyper::Method::POST,
             path: String::new(),
+            query: None,
             headers: HeaderMap::new(),
             body: Bytes::copy_from_slice(body),
             certificate: None,

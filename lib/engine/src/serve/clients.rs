@@ -1,6 +1,7 @@
 //! Client certificates in the handshake: none is needed and any is taken, whose key the client has. Who is let in is
-//! judged after it, against the registry, where the answer can say why. Clients are told the names of our CA and of
-//! those above it: some present nothing to a server that does not name their CA.
+//! judged after it, against the registry or the certificates that are kept for the API, where the answer can say why.
+//! Clients are told the names of our CA and of those above it, and of the issuers of the clients of the API: some
+//! present nothing to a server that does not name their CA.
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -8,8 +9,8 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
-use crate::cert::Certificate;
 use crate::crypto::tls_provider;
+use crate::name::Name;
 
 type Valid = Result<HandshakeSignatureValid, rustls::Error>;
 
@@ -22,8 +23,8 @@ pub(super) struct AnyOrNone {
 
 impl AnyOrNone {
     /// Names these CAs to clients.
-    pub(super) fn naming(cas: &[Certificate]) -> Self {
-        let names = cas.iter().map(|ca| DistinguishedName::from(ca.subject.der().to_vec()));
+    pub(super) fn naming(cas: &[Name]) -> Self {
+        let names = cas.iter().map(|ca| DistinguishedName::from(ca.der().to_vec()));
         let algorithms = tls_provider().signature_verification_algorithms;
         Self { algorithms, names: names.collect() }
     }

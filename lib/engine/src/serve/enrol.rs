@@ -3,7 +3,7 @@
 use super::answer::{Answer, Refusal, Result, bad, media_type, unauthorized};
 use super::auth::{self, Asker};
 use super::call::Call;
-use super::sign::{Claim, Wanted, sign};
+use super::sign::{Claim, Key, Wanted, sign};
 use super::state::Shared;
 use crate::client_id::DeviceId;
 use crate::csr::Request;
@@ -45,8 +45,8 @@ fn answer(shared: &Shared, call: &Call, asker: &Asker, is_renewal: bool) -> Resu
         Asker::Live(_, own) if is_renewal => Claim::Renewal(&own.record, &own.certificate),
         Asker::Live(_, own) => Claim::Live(&own.record),
     };
-    let (id, now) = (asker.id(), call.now);
-    sign(shared, Wanted { id, request, now, by: None, claim }).map(|issued| answered(&issued))
+    let (id, key, now) = (asker.id(), Key::Requested(request), call.now);
+    sign(shared, Wanted { id, key, now, by: None, claim }).map(|issued| answered(&issued))
 }
 
 fn had_ordered(id: &DeviceId) -> Refusal {

@@ -99,6 +99,21 @@ pub enum ServeError {
     /// There is no token of that name.
     #[error("there is no token {0:?}")]
     NoToken(String),
+    /// A CA is no client.
+    #[error("the certificate is that of a CA: a CA is no client of the API")]
+    ClientIsCa,
+    /// The certificate of a client is not for TLS clients.
+    #[error("the certificate is not for TLS clients: it does not have the usage clientAuth")]
+    NotForClients,
+    /// The certificate of a client has ended.
+    #[error("the certificate has ended on {}", rfc3339(*.0))]
+    ClientEnded(OffsetDateTime),
+    /// A device is no client.
+    #[error("the key of the certificate is that of {0}: a device is no client of the API")]
+    ClientIsDevice(String),
+    /// The certificate is let in already.
+    #[error("the certificate is known already, as {0:?}")]
+    ClientExists(String),
     /// Nothing that a token can be good for.
     #[error("role {0:?} is not issue, read or revoke")]
     TokenRole(String),
@@ -148,6 +163,11 @@ impl Failure for ServeError {
             | Self::TokenName(_)
             | Self::TokenExists(_)
             | Self::NoToken(_)
+            | Self::ClientIsCa
+            | Self::NotForClients
+            | Self::ClientEnded(_)
+            | Self::ClientIsDevice(_)
+            | Self::ClientExists(_)
             | Self::TokenRole(_)
             | Self::TokenFile { .. } => Fault::Input,
             Self::Crypto(e) => e.fault(),
@@ -201,6 +221,11 @@ impl Failure for ServeError {
             Self::TokenExists(_) => Hint::say("give it another name")
                 .then(Hint::run("or see all of them", Task::ListTokens)),
             Self::NoToken(_) => Hint::run("see all of them", Task::ListTokens),
+            Self::ClientIsCa | Self::NotForClients | Self::ClientIsDevice(_) => {
+                "give the certificate that the client shows, with a key of its own".into()
+            }
+            Self::ClientEnded(_) => "give the one that the client has now".into(),
+            Self::ClientExists(_) => Hint::run("see all of them", Task::ListTokens),
             Self::TokenRole(_) => "give one of these".into(),
             Self::TokenFile { .. } => {
                 "put back the file from a backup, or remove it and make all tokens anew".into()

@@ -13,12 +13,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Answer, Form, Result, bad, busy, too_large, too_slow};
 use super::call::Call;
 use super::log::Entry;
 use super::state::Shared;
+use super::tls::Tls;
 use super::{limits, route};
 use crate::clock::rfc3339;
 use crate::crypto::tls_words;
@@ -28,7 +28,7 @@ use crate::shown::Foreign;
 #[derive(Clone)]
 pub(super) struct Door {
     pub(super) shared: Arc<Shared>,
-    pub(super) tls: TlsAcceptor,
+    pub(super) tls: Arc<Tls>,
     pub(super) turns: Arc<Semaphore>,
     /// One for each connection.
     pub(super) places: Arc<Semaphore>,
@@ -68,7 +68,7 @@ impl Door {
     ) {
         // Without it answers are the same, only slower.
         let _ = stream.set_nodelay(true);
-        let handshake = timeout(limits::HANDSHAKE, self.tls.accept(stream));
+        let handshake = timeout(limits::HANDSHAKE, self.tls.acceptor().accept(stream));
         let done = tokio::select! {
             done = handshake => done,
             _ = self.stop.wait_for(|stop| *stop) => return,
@@ -177,8 +177,9 @@ impl Door {
             Err(_) => return Err(too_slow()),
         };
         let path = parts.uri.path().to_owned();
+        let query = parts.uri.query().map(str::to_owned);
         let (method, headers, now) = (parts.method, parts.headers, self.shared.now());
-        Ok(Call { method, path, headers, body, certificate, now, client })
+        Ok(Call { method, path, query, headers, body, certificate, now, client })
     }
 
     /// Works on a request, on a thread that may wait.

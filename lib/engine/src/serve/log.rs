@@ -75,7 +75,7 @@ pub struct Note {
     /// The device, once it is known who asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// The name of the token, once it is known.
+    /// The name of the token, or of the client certificate in place of one, once it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// What was shown: `password`, `certificate` or `token`.
@@ -87,6 +87,9 @@ pub struct Note {
     /// Whether it was made for this request; else it was answered again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_new: Option<bool>,
+    /// The kind of file with a private key that was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<&'static str>,
     /// Why there was none: what the client was told, or what is wrong here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

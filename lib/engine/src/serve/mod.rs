@@ -12,11 +12,13 @@
 //! | `log` | what it tells of each request |
 //! | `answer` | answers and refusals |
 //! | `call` | a request, read whole |
-//! | `token` | a bearer token of the API: what it is good for |
+//! | `token` | a bearer token of the API, or a client certificate in place of one: what it is good for |
+//! | `client` | which client certificates are taken |
 //! | `tokens` | the file that keeps what tells them |
 //! | `passwords` | one-time passwords of a file |
 //! | `identity` | its own certificate and key |
 //! | `clients` | client certificates in the handshake |
+//! | `tls` | TLS, made anew when other CAs are to be named |
 //! | `usual` | how certificates are made where no order says something else |
 //! | `counts` | what it has done, as numbers |
 //! | `strangers` | addresses that show tokens that are none |
@@ -26,6 +28,7 @@
 //! | `sign` | a request is signed, from EST and from the API |
 //! | `enrol` | first and further certificates over EST |
 //! | `api` | the same, and more, as JSON |
+//! | `page` | a page for the person at the line, which asks the API |
 //! | `route` | which request is for what |
 //! | `watch` | files that are replaced while it runs |
 //! | `listen` | connections, and how an answer leaves |
@@ -35,6 +38,7 @@ mod answer;
 mod api;
 mod auth;
 mod call;
+mod client;
 mod clients;
 mod counts;
 mod enrol;
@@ -43,6 +47,7 @@ mod identity;
 mod limits;
 mod listen;
 mod log;
+mod page;
 mod passwords;
 mod route;
 mod service;
@@ -50,6 +55,7 @@ mod sign;
 mod state;
 mod strangers;
 mod terms;
+mod tls;
 mod token;
 mod tokens;
 mod usual;

@@ -1,12 +1,12 @@
 //! Which request is for what.
 //!
 //! `/.well-known/est/OPERATION` (RFC 7030, 3.2.2), and with the name of the CA as label before the operation;
-//! `/v1/` and `/metrics` are the API; `/healthz` and `/readyz` are for those who look after the service.
+//! `/v1/` and `/metrics` are the API, `/page` a page that uses it; `/healthz` and `/readyz` are for those who look after the service.
 
 use super::answer::{Answer, Form, Result, method, not_found};
 use super::call::Call;
 use super::state::Shared;
-use super::{api, enrol};
+use super::{api, enrol, page};
 use crate::store::pkcs7;
 
 const EST: &str = "/.well-known/est/";
@@ -18,7 +18,7 @@ pub(super) fn answer(shared: &Shared, call: &Call) -> Answer {
 
 /// The path with which a request is counted: one of those that there are.
 pub(super) fn counted_as(path: &str) -> &'static str {
-    const OTHERS: [&str; 2] = ["/healthz", "/readyz"];
+    const OTHERS: [&str; 3] = ["/healthz", "/readyz", page::PATH];
     const OPERATIONS: [&str; 4] = ["cacerts", "csrattrs", "simpleenroll", "simplereenroll"];
     let known = OTHERS.into_iter().find(|known| *known == path).or_else(|| api::path_of(path));
     known.unwrap_or_else(|| {
@@ -38,6 +38,7 @@ fn route(shared: &Shared, call: &Call) -> Result<Answer> {
         "/readyz" => {
             with(call, "GET", || shared.check_ready(call.now).map(|()| Answer::text(200, "ready")))
         }
+        page::PATH if shared.page => with(call, "GET", || Ok(page::answer())),
         path if api::has(path) => api::answer(shared, call),
         path => match operation(path, || Ok(shared.ca()?.name))? {
             "cacerts" => with(call, "GET", || authorities(shared)),

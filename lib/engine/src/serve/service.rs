@@ -5,16 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use rustls::version::{TLS12, TLS13};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
-use super::clients::AnyOrNone;
 use super::error::ServeError;
 use super::identity::{Identity, Presented};
 use super::limits;
@@ -22,10 +18,10 @@ use super::listen::Door;
 use super::log::Entry;
 use super::passwords::Passwords;
 use super::state::Shared;
+use super::tls::Tls;
 use super::usual::Usual;
 use super::watch::{Watched, watch as look};
 use crate::clock::rfc3339;
-use crate::crypto::{tls_provider, tls_reason};
 use crate::pki::{CaKey, Pki, want_kind};
 use crate::profile::Kind;
 
@@ -44,6 +40,8 @@ pub struct Settings {
     pub passwords: Option<PathBuf>,
     /// How certificates are made unless an order says something else.
     pub usual: Usual,
+    /// Whether the page for the person at the line is there.
+    pub page: bool,
     /// The clock, which was believed just now.
     pub clock: fn() -> OffsetDateTime,
 }
@@ -66,14 +64,15 @@ impl Service {
     /// Errors: its files cannot be read or do not fit; a profile that is not for devices; the address cannot be listened
     /// on; no such CA.
     pub fn start(settings: Settings) -> Result<Self, ServeError> {
-        let Settings { pki, key, listen, identity, passwords, usual, clock } = settings;
+        let Settings { pki, key, listen, identity, passwords, usual, page, clock } = settings;
         want_kind(&usual.profile, Kind::Device)?;
-        let watched = Watched::new(identity.clone(), passwords.clone());
+        let watched = Watched::new(&pki, identity.clone(), passwords.clone());
         let presented = Arc::new(Presented::new(identity.load(clock())?));
         let passwords = passwords.as_deref().map(Passwords::read).transpose()?.unwrap_or_default();
         let ca = pki.ca(key.ca())?;
-        let tls = tls(&identity, &presented, AnyOrNone::naming(&ca.chain))?;
-        let shared = Arc::new(Shared::new((pki, key), usual, passwords, presented, clock));
+        let tls = Tls::new(&pki, &ca.chain, (identity.chain.clone(), Arc::clone(&presented)))?;
+        let tls = Arc::new(tls);
+        let shared = Arc::new(Shared::new((pki, key), (usual, page), passwords, presented, clock));
 
         let mut threads = Builder::new_multi_thread();
         // Those that wait for the disk, and one that looks at files.
@@ -87,7 +86,7 @@ impl Service {
         let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
         let door = Door {
             shared: Arc::clone(&shared),
-            tls,
+            tls: Arc::clone(&tls),
             turns: Arc::new(Semaphore::new(limits::TURNS)),
             places: Arc::clone(&places),
             log: log.clone(),
@@ -97,7 +96,7 @@ impl Service {
         // There is room for one.
         let _ = log.try_send(Entry::Listening { at, address, ca });
         runtime.spawn(door.accept(listener));
-        runtime.spawn(look(watched, Arc::clone(&shared), log));
+        runtime.spawn(look(watched, (Arc::clone(&shared), tls), log));
         Ok(Self { runtime, address, log: entries, stop, places, _shared: shared })
     }
 
@@ -136,19 +135,4 @@ impl Service {
         // What is being recorded is whole or was not there: a transaction.
         self.runtime.shutdown_timeout(Duration::from_secs(1));
     }
-}
-
-fn tls(
-    identity: &Identity,
-    presented: &Arc<Presented>,
-    clients: AnyOrNone,
-) -> Result<TlsAcceptor, ServeError> {
-    let refused = |e| ServeError::Tls { path: identity.chain.clone(), problem: tls_reason(e) };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(tls_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(refused)?
-        .with_client_cert_verifier(Arc::new(clients))
-        .with_cert_resolver(Arc::clone(presented) as _);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }

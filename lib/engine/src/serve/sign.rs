@@ -7,6 +7,7 @@ use super::state::Shared;
 use super::terms::Terms;
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
+use crate::crypto::PublicKey;
 use crate::csr::Request;
 use crate::pki::{DeviceRequest, Issued, RequestError};
 use crate::registry::{Record, Status};
@@ -15,12 +16,31 @@ use crate::registry::{Record, Status};
 pub(super) struct Wanted<'a> {
     /// Whose it is.
     pub(super) id: &'a DeviceId,
-    pub(super) request: Request,
+    pub(super) key: Key<'a>,
     pub(super) now: OffsetDateTime,
     /// For the audit log.
     pub(super) by: Option<String>,
     /// Why the device gets a certificate.
     pub(super) claim: Claim<'a>,
+}
+
+/// For which key.
+pub(super) enum Key<'a> {
+    /// That of a request.
+    Requested(Request),
+    /// One that was made here, for a file of this kind.
+    Made(&'a PublicKey, &'static str),
+}
+
+impl Key<'_> {
+    fn public(&self) -> Result<&PublicKey> {
+        match self {
+            Self::Requested(request) => {
+                request.public_key.as_ref().map_err(|e| bad(&e.to_string()))
+            }
+            Self::Made(key, _) => Ok(key),
+        }
+    }
 }
 
 /// Why a device gets a certificate.
@@ -38,14 +58,24 @@ pub(super) enum Claim<'a> {
 
 /// Signs a request and records the certificate. The same request again gets the same certificate.
 pub(super) fn sign(shared: &Shared, wanted: Wanted<'_>) -> Result<Issued> {
-    let Wanted { id, request, now, by, claim } = wanted;
-    check_name(&request, id)?;
+    let Wanted { id, key, now, by, claim } = wanted;
+    if let Key::Requested(request) = &key {
+        check_name(request, id)?;
+    }
     let terms = Terms::of(shared, id)?;
-    let key = request.public_key.as_ref().map_err(|e| bad(&e.to_string()))?;
-    terms.check_key(key)?;
-    let follows = follows(shared, id, key.spki(), &claim)?;
+    terms.check_key(key.public()?)?;
+    let follows = follows(shared, id, key.public()?.spki(), &claim)?;
     let kept = terms.kept_after(follows.before());
-    let mut asked = DeviceRequest::of_request(&shared.key, request.clone(), now)
+    if let (Key::Requested(request), Claim::Renewal(_, former)) = (&key, &claim) {
+        check_same(request, former)?;
+    }
+    let mut asked = match key {
+        Key::Requested(request) => DeviceRequest::of_request(&shared.key, request, now),
+        Key::Made(key, kind) => {
+            DeviceRequest::from_key(&shared.key, id.clone(), key.clone(), now).made_for(kind)
+        }
+    };
+    asked = asked
         .id(id.clone())
         .profile(terms.usual.profile)
         .subject(terms.usual.subject)
@@ -60,7 +90,6 @@ pub(super) fn sign(shared: &Shared, wanted: Wanted<'_>) -> Result<Issued> {
         asked = asked.detail(column, value);
     }
     if let Claim::Renewal(_, former) = claim {
-        check_same(&request, former)?;
         asked = asked.whole_subject(former.subject.clone());
     }
     asked = match &follows {
@@ -113,12 +142,7 @@ fn once(
     (of_order, had): (bool, fn(&DeviceId) -> Refusal),
 ) -> Result<Follows> {
     let registry = shared.pki.registry();
-    let live = registry.live_device(id).map_err(|e| failed(&e))?;
-    let last = match live {
-        Some(live) => Some(live),
-        None => registry.history(id).map_err(|e| failed(&e))?.pop(),
-    };
-    let Some(last) = last else { return Ok(Follows::Nothing) };
+    let Some(last) = last(shared, id)? else { return Ok(Follows::Nothing) };
     if of_order && registry.is_ordered_since(id, last.row).map_err(|e| failed(&e))? {
         let last = Box::new(last);
         return Ok(match last.status {
@@ -127,6 +151,15 @@ fn once(
         });
     }
     if is_again(shared, &last, spki)? { Ok(Follows::Nothing) } else { Err(had(id)) }
+}
+
+/// The live certificate of a device, else its last one.
+pub(super) fn last(shared: &Shared, id: &DeviceId) -> Result<Option<Record>> {
+    let registry = shared.pki.registry();
+    match registry.live_device(id).map_err(|e| failed(&e))? {
+        Some(live) => Ok(Some(live)),
+        None => Ok(registry.history(id).map_err(|e| failed(&e))?.pop()),
+    }
 }
 
 /// Whether the live certificate of a device is of this CA and for that key.

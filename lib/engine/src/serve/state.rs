@@ -18,6 +18,8 @@ pub(super) struct Shared {
     pub(super) pki: Pki,
     pub(super) key: CaKey,
     pub(super) usual: Usual,
+    /// Whether the page for the person at the line is there.
+    pub(super) page: bool,
     pub(super) passwords: RwLock<Passwords>,
     pub(super) presented: Arc<Presented>,
     /// Addresses that have shown tokens that are none.
@@ -31,7 +33,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         (pki, key): (Pki, CaKey),
-        usual: Usual,
+        (usual, page): (Usual, bool),
         passwords: Passwords,
         presented: Arc<Presented>,
         clock: fn() -> OffsetDateTime,
@@ -39,7 +41,7 @@ impl Shared {
         let start = (clock(), Instant::now());
         let passwords = RwLock::new(passwords);
         let (strangers, counts) = (Strangers::default(), Counts::default());
-        Self { pki, key, usual, passwords, presented, strangers, counts, clock, start }
+        Self { pki, key, usual, page, passwords, presented, strangers, counts, clock, start }
     }
 
     /// What the clock says.

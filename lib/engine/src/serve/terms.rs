@@ -9,6 +9,7 @@ use crate::client_id::DeviceId;
 use crate::crypto::{KeyType, PublicKey};
 use crate::list::Device;
 use crate::orders::OrderOptions;
+use crate::provision::bundle::Bundle;
 use crate::registration::{OneTimePassword, column_of, has_password, one_time_password};
 use crate::registry::{OrderRecord, Record};
 
@@ -21,6 +22,8 @@ pub(super) struct Terms {
     pub(super) password: Option<OneTimePassword>,
     /// The type of key that its order wants.
     key_type: Option<(KeyType, String)>,
+    /// What its order makes of each device; nothing if it does not say.
+    pub(super) bundle: Vec<Bundle>,
 }
 
 impl Terms {
@@ -29,8 +32,8 @@ impl Terms {
         let usual = || shared.usual.clone();
         let registry = shared.pki.registry();
         let Some(name) = registry.open_order_of(id).map_err(|e| failed(&e))? else {
-            let (details, password, key_type) = (BTreeMap::new(), None, None);
-            return Ok(Self { usual: usual(), details, password, key_type });
+            let (details, password, key_type, bundle) = (BTreeMap::new(), None, None, Vec::new());
+            return Ok(Self { usual: usual(), details, password, key_type, bundle });
         };
         let order = crate::orders::named(registry, &name).map_err(|e| failed(&e))?;
         let ordered = registry.ordered(id).map_err(|e| failed(&e))?;
@@ -54,7 +57,8 @@ impl Terms {
             None => None,
             Some(read) => Some((read.map_err(|e| failed(&e))?, order.name.clone())),
         };
-        let mut terms = Self { usual: usual(), details, password, key_type };
+        let bundle = options.bundle.clone();
+        let mut terms = Self { usual: usual(), details, password, key_type, bundle };
         terms.take_over(shared, &order, &options)?;
         Ok(terms)
     }
@@ -91,6 +95,11 @@ impl Terms {
         let before = before.filter(|(header, _)| !said.contains(&column_of(header)));
         let all = before.chain(&self.details).filter(|(header, _)| !has_password(header));
         all.map(|(header, value)| (header.clone(), value.clone())).collect()
+    }
+
+    /// The type of a key that is made here.
+    pub(super) fn key_type(&self) -> KeyType {
+        self.key_type.as_ref().map_or(self.usual.profile.key, |(wanted, _)| *wanted)
     }
 
     /// Refuses a key of another type than the order wants.

@@ -1,4 +1,4 @@
-//! A bearer token of the API: what it lets its bearer do, and with what.
+//! A bearer token of the API, or a client certificate in place of one: what it lets its bearer do, and with what.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::error::ServeError;
+use crate::cert::Certificate;
 use crate::crypto::{fill_random, hex, sha256, unhex};
 use crate::secret::Password;
 
@@ -57,7 +58,7 @@ impl FromStr for TokenRole {
     }
 }
 
-/// What is kept of a token. The token itself is not.
+/// What is kept of a token. The token itself is not. A client certificate in place of one has all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
@@ -75,7 +76,10 @@ pub struct Token {
     /// When it ends, if it does.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires: Option<OffsetDateTime>,
-    /// The SHA-256 of the token. It has 256 random bits, so nobody finds it by trying, and a slow hash would add nothing.
+    /// The client certificate that is shown in place of a token, as PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
+    /// The SHA-256 of the token or of that certificate. A token has 256 random bits, so nobody finds it by trying, and a slow hash would add nothing.
     sha256: Digest,
 }
 
@@ -112,30 +116,68 @@ pub struct NewToken {
     pub orders: Vec<String>,
     /// When it ends, if it does.
     pub expires: Option<OffsetDateTime>,
+    /// The client certificate that is to be shown in place of a token.
+    pub certificate: Option<Certificate>,
 }
 
 impl Token {
-    /// Makes a token, and what is kept of it.
-    pub(super) fn make(new: NewToken, now: OffsetDateTime) -> Result<(Self, Password), ServeError> {
-        let NewToken { name, mut roles, cas, orders, expires } = new;
+    /// Makes a token, unless a certificate is to be shown, and what is kept of it.
+    pub(super) fn make(
+        new: NewToken,
+        now: OffsetDateTime,
+    ) -> Result<(Self, Option<Password>), ServeError> {
+        let NewToken { name, mut roles, cas, orders, expires, certificate } = new;
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(fits) {
             return Err(ServeError::TokenName(name));
         }
         roles.sort_unstable();
         roles.dedup();
-        let mut random = [0; 32];
-        fill_random(&mut random)?;
-        let secret = Password::new(format!("{START}{}", hex(&random)));
-        let sha256 = Digest(sha256(secret.expose().as_bytes()));
+        let secret = match &certificate {
+            Some(_) => None,
+            None => Some(random_token()?),
+        };
+        let shown = match (&certificate, &secret) {
+            (Some(certificate), _) => certificate.der(),
+            (None, secret) => secret.as_ref().map_or(&[][..], |token| token.expose().as_bytes()),
+        };
+        let sha256 = Digest(sha256(shown));
         let created = now.replace_nanosecond(0).unwrap_or(now);
+        let end = certificate.as_ref().map(|certificate| certificate.not_after);
+        let expires = expires.into_iter().chain(end).min();
         let expires = expires.map(|at| at.replace_nanosecond(0).unwrap_or(at));
-        Ok((Self { name, roles, cas, orders, created, expires, sha256 }, secret))
+        let certificate = certificate.map(|certificate| certificate.pem());
+        Ok((Self { name, roles, cas, orders, created, expires, certificate, sha256 }, secret))
     }
 
-    /// Whether it is what this digest is of. Digests are compared: how many of their first bytes are the same says
-    /// nothing of the token.
-    pub(super) fn is_of(&self, digest: &[u8; 32]) -> bool {
+    /// The SHA-256 of the client certificate that is shown in place of a token, in hex.
+    pub fn certificate_sha256(&self) -> Option<String> {
+        self.certificate.as_ref().map(|_| hex(&self.sha256.0))
+    }
+
+    /// The certificate, if it can be read.
+    pub(super) fn certificate(&self) -> Option<Certificate> {
+        let pem = self.certificate.as_ref()?;
+        Certificate::all_from_pem_or_der(pem.as_bytes()).ok()?.pop()
+    }
+
+    /// What is shown: `token` or `certificate`.
+    pub(super) fn by(&self) -> &'static str {
+        if self.certificate.is_some() { "certificate" } else { "token" }
+    }
+
+    /// Whether it is the token that this digest is of. Digests are compared: how many of their first bytes are the
+    /// same says nothing of the token.
+    pub(super) fn is_token(&self, digest: &[u8; 32]) -> bool {
+        self.certificate.is_none() && self.is_of(digest)
+    }
+
+    /// Whether it is the certificate that this digest is of.
+    pub(super) fn is_certificate(&self, digest: &[u8; 32]) -> bool {
+        self.certificate.is_some() && self.is_of(digest)
+    }
+
+    fn is_of(&self, digest: &[u8; 32]) -> bool {
         self.sha256.0.iter().zip(digest).fold(0, |other, (a, b)| other | (a ^ b)) == 0
     }
 
@@ -166,6 +208,19 @@ impl Token {
     }
 }
 
+fn random_token() -> Result<Password, ServeError> {
+    let mut random = [0; 32];
+    fill_random(&mut random)?;
+    Ok(Password::new(format!("{START}{}", hex(&random))))
+}
+
+impl fmt::Display for Token {
+    /// In a sentence, and in the audit log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.by(), self.name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +233,7 @@ mod tests {
             cas: own(cas),
             orders: own(orders),
             expires: Some(OffsetDateTime::UNIX_EPOCH),
+            certificate: None,
         };
         Token::make(new, OffsetDateTime::UNIX_EPOCH).unwrap().0
     }
@@ -202,11 +258,14 @@ mod tests {
             cas: vec![],
             orders: vec![],
             expires: None,
+            certificate: None,
         };
         let (kept, secret) = Token::make(new, OffsetDateTime::UNIX_EPOCH).unwrap();
+        let secret = secret.unwrap();
         assert_eq!(secret.expose().len(), START.len() + 64);
-        assert!(kept.is_of(&sha256(secret.expose().as_bytes())));
-        assert!(!kept.is_of(&sha256(b"another")));
+        assert!(kept.is_token(&sha256(secret.expose().as_bytes())));
+        assert!(!kept.is_certificate(&sha256(secret.expose().as_bytes())));
+        assert!(!kept.is_token(&sha256(b"another")));
         let written = serde_json::to_string(&kept).unwrap();
         assert!(!written.contains(&secret.expose()[START.len()..]));
         assert_eq!(serde_json::from_str::<Token>(&written).unwrap(), kept);

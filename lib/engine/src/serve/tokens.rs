@@ -1,4 +1,4 @@
-//! The tokens of the API: a file of the PKI directory, also where the registry is in a database. It is read anew for
+//! The tokens and client certificates of the API: a file of the PKI directory, also where the registry is in a database. It is read anew for
 //! each request, so that a token that was removed is good for nothing at once.
 
 use std::io;
@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::client;
 use super::error::ServeError;
 use super::token::{NewToken, Token};
 use crate::crypto::sha256;
 use crate::failure::Underlying;
-use crate::files::{self, Access, Existing, Lock};
+use crate::files::{self, Access, Existing, Lock, Stamp};
 use crate::pki::Pki;
 use crate::secret::Password;
 
@@ -29,28 +30,38 @@ struct Kept {
     tokens: Vec<Token>,
 }
 
-/// Makes a token and keeps what tells it. The token itself is returned, once.
+/// Makes a token and keeps what tells it. The token itself is returned, once; none if a client certificate is to be
+/// shown in place of it.
 ///
-/// Errors: [`ServeError::TokenExists`], [`ServeError::TokenName`]; no such CA or order.
+/// Errors: [`ServeError::TokenExists`], [`ServeError::TokenName`]; no such CA or order; a certificate that is good for no
+/// client.
 pub fn add_token(
     pki: &Pki,
     new: NewToken,
     now: OffsetDateTime,
-) -> Result<(Token, Password), ServeError> {
+) -> Result<(Token, Option<Password>), ServeError> {
     for ca in &new.cas {
         pki.ca(ca)?;
     }
     for name in &new.orders {
         pki.registry().order_named(name)?;
     }
+    if let Some(certificate) = &new.certificate {
+        client::check(pki, certificate, now)?;
+    }
     let _lock = Lock::wait(&pki.lock_path())?;
     let mut all = tokens(pki)?;
     if all.iter().any(|token| token.name == new.name) {
         return Err(ServeError::TokenExists(new.name));
     }
+    if let Some(certificate) = &new.certificate
+        && let Some(other) = certificate_of(&all, certificate.der())
+    {
+        return Err(ServeError::ClientExists(other.name.clone()));
+    }
     let (token, secret) = Token::make(new, now)?;
     // First the log: there is no token that it does not know.
-    pki.registry().note_token("added", &token.name, now)?;
+    pki.registry().note_token("added", &token.name, token.certificate_sha256(), now)?;
     all.push(token.clone());
     write(pki, all)?;
     Ok((token, secret))
@@ -68,7 +79,7 @@ pub fn remove_token(pki: &Pki, name: &str, now: OffsetDateTime) -> Result<(), Se
         return Err(ServeError::NoToken(name.to_owned()));
     }
     write(pki, all)?;
-    Ok(pki.registry().note_token("removed", name, now)?)
+    Ok(pki.registry().note_token("removed", name, None, now)?)
 }
 
 /// What is kept of all tokens, in the order in which they were made.
@@ -90,7 +101,18 @@ pub fn tokens(pki: &Pki) -> Result<Vec<Token>, ServeError> {
 /// What is kept of the token that somebody shows.
 pub(super) fn token_of(pki: &Pki, shown: &str) -> Result<Option<Token>, ServeError> {
     let digest = sha256(shown.as_bytes());
-    Ok(tokens(pki)?.into_iter().find(|token| token.is_of(&digest)))
+    Ok(tokens(pki)?.into_iter().find(|token| token.is_token(&digest)))
+}
+
+/// Which of them is this client certificate.
+pub(super) fn certificate_of<'t>(all: &'t [Token], der: &[u8]) -> Option<&'t Token> {
+    let digest = sha256(der);
+    all.iter().find(|token| token.is_certificate(&digest))
+}
+
+/// A stamp of the file, which is another one when it has changed.
+pub(super) fn stamp(pki: &Pki) -> Option<Stamp> {
+    Stamp::of(&path(pki))
 }
 
 fn write(pki: &Pki, tokens: Vec<Token>) -> Result<(), ServeError> {

@@ -1,4 +1,5 @@
-//! Files that are replaced while the service runs: its certificate and key, and the one-time passwords.
+//! Files that are replaced while the service runs: its certificate and key, the one-time passwords, and the clients of
+//! the API, whose issuers are named in the handshake.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,30 +10,39 @@ use super::limits::LOOK;
 use super::log::Entry;
 use super::passwords::Passwords;
 use super::state::Shared;
+use super::tls::Tls;
+use super::tokens;
 use crate::clock::rfc3339;
 use crate::failure::Failure;
 use crate::files::Stamp;
+use crate::pki::Pki;
 
 /// What is looked at.
 pub(super) struct Watched {
     identity: (Identity, Vec<Option<Stamp>>),
     passwords: Option<(PathBuf, Option<Stamp>)>,
+    clients: Option<Stamp>,
 }
 
 impl Watched {
     /// As the files are now: before they are read.
-    pub(super) fn new(identity: Identity, passwords: Option<PathBuf>) -> Self {
+    pub(super) fn new(pki: &Pki, identity: Identity, passwords: Option<PathBuf>) -> Self {
         let stamps = stamps(&identity);
         let passwords = passwords.map(|path| {
             let stamp = Stamp::of(&path);
             (path, stamp)
         });
-        Self { identity: (identity, stamps), passwords }
+        Self { identity: (identity, stamps), passwords, clients: tokens::stamp(pki) }
     }
 
     /// Takes in what was replaced since the last look; tells of it.
-    fn look(&mut self, shared: &Shared) -> Vec<Entry> {
+    fn look(&mut self, shared: &Shared, tls: &Tls) -> Vec<Entry> {
         let mut told = Vec::new();
+        let clients = tokens::stamp(&shared.pki);
+        if self.clients != clients {
+            self.clients = clients;
+            tls.name_again(&shared.pki);
+        }
         let (identity, seen) = &mut self.identity;
         let found = stamps(identity);
         if *seen != found {
@@ -78,14 +88,14 @@ fn entry(shared: &Shared, what: &'static str, done: Result<(), ServeError>) -> E
 /// Looks at them until the runtime ends.
 pub(super) async fn watch(
     mut watched: Watched,
-    shared: Arc<Shared>,
+    (shared, tls): (Arc<Shared>, Arc<Tls>),
     log: tokio::sync::mpsc::Sender<Entry>,
 ) {
     loop {
         tokio::time::sleep(LOOK).await;
-        let worker = Arc::clone(&shared);
+        let (worker, tls) = (Arc::clone(&shared), Arc::clone(&tls));
         let looked = tokio::task::spawn_blocking(move || {
-            let told = watched.look(&worker);
+            let told = watched.look(&worker, &tls);
             (watched, told)
         });
         let Ok((next, told)) = looked.await else { return };

@@ -35,6 +35,7 @@ fn start(site: &mut Site, ca: &str, ahead: i64) -> Service {
             subject: c8y_pki_core::name::Name::builder(),
             days: None,
         },
+        page: false,
         clock,
     })
     .expect("it starts");

@@ -106,7 +106,7 @@ fn what_is_no_request_of_the_api_is_refused() {
         ("/v1/devices/gw-1", "DELETE", "GET"),
         ("/v1/devices/gw-1", "POST", "GET"),
         ("/v1/devices/gw-1/revoke", "GET", "POST"),
-        ("/v1/orders/acme/devices/gw-1", "PUT", "POST"),
+        ("/v1/orders/acme/devices/gw-1", "PUT", "POST, GET"),
         ("/v1/openapi.json", "POST", "GET"),
     ] {
         let refused = site.api(&token, path, &["--request", method]).expect(405);

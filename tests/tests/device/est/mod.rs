@@ -6,11 +6,14 @@
 mod able;
 mod api;
 mod api_refused;
+mod bundles;
+mod client_certificates;
 mod described;
 mod let_in;
 mod lost;
 mod metrics;
 mod orders;
+mod page;
 mod refused;
 mod running;
 mod stays;

@@ -83,6 +83,7 @@ pub(super) const CALLS: &[Call] = &[
     ("serve", "--ca line --server est --ca-password-file pw", Pki),
     ("serve", "--ca line --tls-cert {in} --tls-key plain.key --ca-password-file pw", File),
     ("serve token add", "t --role read", Pki),
+    ("serve token add", "t --role read --certificate {in}", File),
     ("serve token list", "", Pki),
     ("serve token remove", "t", Pki),
     ("server issue", "s --ca line --san DNS:a --out o --ca-password-file pw", Pki),

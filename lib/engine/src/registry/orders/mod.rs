@@ -27,6 +27,8 @@ mod steps;
 mod tables;
 
 pub(in crate::registry) use create::check_not_taken_back;
+#[cfg(feature = "serve")]
+pub(crate) use record::Recent;
 pub use record::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
 pub use sharing::OpenShare;
 pub(in crate::registry) use sharing::hold_range;

@@ -2,7 +2,14 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "serve")]
+use time::OffsetDateTime;
+
+#[cfg(feature = "serve")]
+use super::record::Recent;
 use super::record::{OrderRecord, OrderState, Ordered, OrderedDevice, Step};
+#[cfg(feature = "serve")]
+use crate::cert::Serial;
 use crate::client_id::DeviceId;
 use crate::registry::database::value::Fetched;
 use crate::registry::query::moment;
@@ -90,6 +97,14 @@ impl Registry {
         self.session()?.first(sql, values, |row| row.get(0))
     }
 
+    /// Whether a device has connected with a certificate, or was handed over with it.
+    #[cfg(feature = "serve")]
+    pub(crate) fn is_used(&self, certificate: RowId) -> Result<bool> {
+        let sql = "SELECT 1 FROM order_step WHERE certificate = ?1 AND step IN (?2, ?3)";
+        let values = values![certificate.0, Step::CONNECTED, Step::HANDED_OVER];
+        self.session()?.exists(sql, values)
+    }
+
     /// Visits the rows of an order's list in their order, without what became of them. An error of `visit` ends it.
     pub fn each_ordered<E: From<RegistryError>>(
         &self,
@@ -114,6 +129,40 @@ impl Registry {
             position += 1;
             visit(device)
         })
+    }
+
+    /// A device of an order, by its id in any case, with what has become of it.
+    #[cfg(feature = "serve")]
+    pub(crate) fn device_of_order(
+        &self,
+        order: &OrderRecord,
+        id: &str,
+    ) -> Result<Option<OrderedDevice>> {
+        let sql = "SELECT client_id, line, details, position FROM order_device
+             WHERE of_order = ?1 AND folded_id = ?2";
+        let found = self.session()?.first(sql, values![order.id, id.to_lowercase()], |row| {
+            Ok((read_ordered(row, 0)?, row.get::<i64>(3)?.cast_unsigned()))
+        })?;
+        found.map(|(ordered, position)| self.order_device(order, position, ordered)).transpose()
+    }
+
+    /// How many devices of an order have got their live certificate since a moment and since it was made, and the last
+    /// ten.
+    #[cfg(feature = "serve")]
+    pub(crate) fn recent_of(&self, order: &OrderRecord, since: OffsetDateTime) -> Result<Recent> {
+        const LIVE: &str = "FROM order_device AS d CROSS JOIN certificate AS c
+             WHERE d.of_order = ?1 AND c.audit > ?2
+               AND c.folded_id = d.folded_id AND c.folded_id IS NOT NULL AND c.status = 'live'";
+        let session = self.session()?;
+        let sql = format!("SELECT count(*) {LIVE} AND c.recorded >= ?3");
+        let values = values![order.id, order.audit, since.unix_timestamp()];
+        let count: i64 = session.one(&sql, values, |row| row.get(0))?;
+        let sql =
+            format!("SELECT c.client_id, c.serial, c.recorded {LIVE} ORDER BY c.id DESC LIMIT 10");
+        let last = session.all(&sql, values![order.id, order.audit], |row| {
+            Ok((row.get(0)?, Serial::from_octets(row.blob(1)?), moment(row.get(2)?)))
+        })?;
+        Ok(Recent { count: count.cast_unsigned(), last })
     }
 
     /// The runs in which certificates of an order's devices were recorded since it was made, the first one first,

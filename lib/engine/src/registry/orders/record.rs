@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
+#[cfg(feature = "serve")]
+use crate::cert::Serial;
 use crate::client_id::DeviceId;
 use crate::registry::Record;
 
@@ -137,6 +139,16 @@ pub struct OrderedDevice {
     pub connected: Option<OffsetDateTime>,
     /// When it was handed over with its live certificate.
     pub handed_over: Option<OffsetDateTime>,
+}
+
+/// What was made last for an order.
+#[cfg(feature = "serve")]
+#[derive(Debug)]
+pub(crate) struct Recent {
+    /// How many devices.
+    pub(crate) count: u64,
+    /// The last ones, the newest first: id, serial number, when it was recorded.
+    pub(crate) last: Vec<(String, Serial, OffsetDateTime)>,
 }
 
 impl OrderedDevice {

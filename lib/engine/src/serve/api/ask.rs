@@ -24,7 +24,7 @@ impl Ask<'_> {
 
     /// Who asks, for the audit log.
     pub(super) fn by(&self) -> String {
-        format!("token {}", self.token.name)
+        self.token.to_string()
     }
 
     /// There is no such thing, as far as the token is for it: one that is not for everything does not learn which it is.
@@ -36,7 +36,7 @@ impl Ask<'_> {
     }
 
     fn not_for(&self, what: &str) -> Refusal {
-        forbidden(&format!("the token {} is not for the {what}", self.token.name))
+        forbidden(&format!("the {} is not for the {what}", self.token))
     }
 
     /// The CA of that name.

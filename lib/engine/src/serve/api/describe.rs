@@ -10,8 +10,11 @@ use crate::serve::answer::Problem;
 /// What every operation may refuse, and what that means.
 const REFUSALS: [(u16, &str); 11] = [
     (400, "What was sent cannot be used."),
-    (401, "There is no token, or it is not known, or it has ended."),
-    (403, "The token does not have the role, is not for this CA or order, or a rule says no."),
+    (401, "There is no token and no client certificate, or it is not known, or it has ended."),
+    (
+        403,
+        "The token or certificate does not have the role, is not for this CA or order, or a rule says no.",
+    ),
     (404, "There is no such thing."),
     (405, "The path has other methods."),
     (408, "The body came too slowly."),
@@ -48,13 +51,14 @@ pub(super) fn document() -> Value {
             "description": "For MES and test stations: requests are signed, certificates shown and revoked.",
         },
         "servers": [{ "url": "/" }],
-        "security": [{ "token": [] }],
+        "security": [{ "token": [] }, { "certificate": [] }],
         "paths": paths,
         "components": {
             "schemas": generator.take_definitions(true),
             "responses": refusals,
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer" },
+                "certificate": { "type": "mutualTLS" },
             },
         },
     })
@@ -63,11 +67,16 @@ pub(super) fn document() -> Value {
 fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     let names =
         operation.path.split('/').filter_map(|word| word.strip_prefix('{')?.strip_suffix('}'));
+    let query = operation.query.iter().map(|(name, text)| {
+        let schema = json!({ "type": "string", "format": "date-time" });
+        json!({ "name": name, "in": "query", "description": text, "schema": schema })
+    });
     let parameters: Vec<Value> = names
         .map(|name| {
             let schema = json!({ "type": "string", "minLength": 1 });
             json!({ "name": name, "in": "path", "required": true, "schema": schema })
         })
+        .chain(query)
         .collect();
     let mut responses = Map::new();
     match &operation.answered {

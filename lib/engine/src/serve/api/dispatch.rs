@@ -1,4 +1,4 @@
-//! Which request is for which operation, and whether its token has the role.
+//! Which request is for which operation, and whether its token or client certificate has the role.
 
 use percent_encoding::percent_decode_str;
 
@@ -32,10 +32,10 @@ pub(in crate::serve) fn answer(shared: &Shared, call: &Call) -> Result<Answer> {
             _ => Err(method("GET")),
         };
     }
-    let token = access::bearer(shared, call)?;
+    let token = access::client(shared, call)?;
     let note = |mut answer: Answer| {
         answer.note.token = Some(token.name.clone());
-        answer.note.by = Some("token");
+        answer.note.by = Some(token.by());
         answer
     };
     of_token(shared, call, &token).map(note).map_err(|refusal| Box::new(note(*refusal)))
@@ -53,10 +53,7 @@ fn of_token(shared: &Shared, call: &Call, token: &Token) -> Result<Answer> {
         return Err(method(&allowed.join(", ")));
     };
     if !token.may(operation.role) {
-        return Err(forbidden(&format!(
-            "the token {} does not have the role {}",
-            token.name, operation.role
-        )));
+        return Err(forbidden(&format!("the {token} does not have the role {}", operation.role)));
     }
     let decoded =
         |word: &&str| percent_decode_str(word).decode_utf8().map(|text| text.into_owned());

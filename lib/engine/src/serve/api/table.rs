@@ -3,8 +3,9 @@
 use schemars::{Schema, SchemaGenerator};
 
 use super::ask::Ask;
-use super::views::{CaView, DeviceView, IssuedView, OrderView, RevocationRequest, SigningRequest};
-use super::{cas, devices, metrics, orders};
+use super::order_views::{OrderDeviceView, OrderView, OrdersView, RecentView};
+use super::views::{CaView, DeviceView, IssueRequest, IssuedView, RevocationRequest};
+use super::{cas, devices, labels, metrics, orders};
 use crate::serve::answer::{Answer, Result};
 use crate::serve::token::TokenRole;
 
@@ -20,6 +21,8 @@ pub(super) struct Operation {
     pub(super) summary: &'static str,
     /// The role that it needs.
     pub(super) role: TokenRole,
+    /// Names of the query, each with what it says; all are times and may be left out.
+    pub(super) query: &'static [(&'static str, &'static str)],
     /// The JSON that is sent.
     pub(super) sent: Option<MakeSchema>,
     pub(super) answered: Answered,
@@ -46,9 +49,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: "POST",
         path: "/v1/orders/{order}/devices/{id}",
         name: "issueDevice",
-        summary: "Have a request of a device signed. The same request again gets the same certificate",
+        summary: "Have a request of a device signed, or have its key made too. The same request again gets the same certificate; \
+                  a key that was made here is answered once",
         role: TokenRole::Issue,
-        sent: Some(schema::<SigningRequest>),
+        query: &[],
+        sent: Some(schema::<IssueRequest>),
         answered: Answered::Json(schema::<IssuedView>),
         refusals: &[409, 415],
         work: orders::issue,
@@ -59,6 +64,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "showOrder",
         summary: "Show an order and how far it is. Its devices are counted each time",
         role: TokenRole::Read,
+        query: &[],
         sent: None,
         answered: Answered::Json(schema::<OrderView>),
         refusals: &[],
@@ -66,10 +72,62 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: "GET",
+        path: "/v1/orders",
+        name: "listOrders",
+        summary: "List the orders that the token or certificate is for",
+        role: TokenRole::Read,
+        query: &[],
+        sent: None,
+        answered: Answered::Json(schema::<OrdersView>),
+        refusals: &[],
+        work: orders::list,
+    },
+    Operation {
+        method: "GET",
+        path: "/v1/orders/{order}/recent",
+        name: "showRecent",
+        summary: "Show how many devices of an order have got their live certificate since a moment, and the last ten",
+        role: TokenRole::Read,
+        query: &[(
+            "since",
+            "From when on is counted. By default the beginning of the day, in UTC.",
+        )],
+        sent: None,
+        answered: Answered::Json(schema::<RecentView>),
+        refusals: &[],
+        work: orders::recent,
+    },
+    Operation {
+        method: "GET",
+        path: "/v1/orders/{order}/devices/{id}",
+        name: "showOrderDevice",
+        summary: "Show how a device of an order stands",
+        role: TokenRole::Read,
+        query: &[],
+        sent: None,
+        answered: Answered::Json(schema::<OrderDeviceView>),
+        refusals: &[],
+        work: orders::show_device,
+    },
+    Operation {
+        method: "GET",
+        path: "/v1/orders/{order}/devices/{id}/label",
+        name: "showLabel",
+        summary: "Draw the label of a device of an order that has a live certificate, as SVG. It shows no secret",
+        role: TokenRole::Read,
+        query: &[],
+        sent: None,
+        answered: Answered::Text(labels::KIND),
+        refusals: &[409],
+        work: labels::show,
+    },
+    Operation {
+        method: "GET",
         path: "/v1/devices/{id}",
         name: "showDevice",
         summary: "Show a device and its certificates",
         role: TokenRole::Read,
+        query: &[],
         sent: None,
         answered: Answered::Json(schema::<DeviceView>),
         refusals: &[],
@@ -81,6 +139,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "revokeDevice",
         summary: "Revoke a certificate of a device. It counts when it is in the CA's next list",
         role: TokenRole::Revoke,
+        query: &[],
         sent: Some(schema::<RevocationRequest>),
         answered: Answered::Json(schema::<DeviceView>),
         refusals: &[409, 415],
@@ -92,6 +151,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "showCa",
         summary: "Show a CA",
         role: TokenRole::Read,
+        query: &[],
         sent: None,
         answered: Answered::Json(schema::<CaView>),
         refusals: &[],
@@ -103,6 +163,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "fetchCrl",
         summary: "Fetch the last revocation list of a CA, in DER",
         role: TokenRole::Read,
+        query: &[],
         sent: None,
         answered: Answered::Kept(cas::CRL),
         refusals: &[],
@@ -114,6 +175,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "showMetrics",
         summary: "Show numbers for Prometheus",
         role: TokenRole::Read,
+        query: &[],
         sent: None,
         answered: Answered::Text(metrics::KIND),
         refusals: &[],

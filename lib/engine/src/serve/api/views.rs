@@ -3,11 +3,11 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::secret_text::SecretText;
 use crate::clock::rfc3339;
 use crate::crl::{Crl, Reason};
-use crate::orders::Progress;
 use crate::pki::{Ca, Issued};
-use crate::registry::{OrderRecord, Record};
+use crate::registry::Record;
 use crate::serve::answer::{Result, failed};
 
 /// A request as an example, of the device gw-0001. The private key was thrown away.
@@ -21,13 +21,48 @@ ilZtJsKHtZ7hStm0LtjPzg==
 -----END CERTIFICATE REQUEST-----
 ";
 
-/// A request that is to be signed.
+/// What a device is to get: a certificate for the key of its `request`; or, with `bundle`, key and certificate.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SigningRequest {
+#[schemars(extend("oneOf" = [{ "required": ["request"] }, { "required": ["bundle"] }]))]
+pub(super) struct IssueRequest {
     /// The PKCS#10 request of the device, as PEM. Its key counts, and its common name has to be the device's id.
     #[schemars(example = REQUEST)]
-    pub(super) request: String,
+    pub(super) request: Option<String>,
+    /// The service makes the key, and answers it once, in a file of this kind.
+    pub(super) bundle: Option<Kind>,
+    /// The password of a keystore: at least 12 characters of printable ASCII that are not easily guessed. By default
+    /// the service makes one.
+    #[schemars(extend("minLength" = 12, "pattern" = "^[ -~]*$"))]
+    pub(super) password: Option<SecretText>,
+    /// Whether to make another one in place of a bundle whose answer was lost.
+    #[serde(default)]
+    pub(super) replace: bool,
+}
+
+/// A kind of file with the private key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// The key as PEM (PKCS#8), without a password.
+    Pem,
+    /// Key and chain as PKCS#12.
+    P12,
+    /// Key and chain as a Java KeyStore.
+    Jks,
+}
+
+/// What has the private key. It is answered once and kept nowhere.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct BundleView {
+    /// What it is.
+    pub(super) kind: Kind,
+    /// The private key, as PEM; null if it is in a keystore.
+    pub(super) key: Option<SecretText>,
+    /// The keystore in base64; key and chain have the alias devicekeyentry.
+    pub(super) keystore: Option<SecretText>,
+    /// The password of the keystore, if the service has made it.
+    pub(super) password: Option<SecretText>,
 }
 
 /// The certificate of a device.
@@ -51,6 +86,10 @@ pub(super) struct IssuedView {
     chain: String,
     /// Whether it was made for this request. Else the same request was answered before.
     is_new: bool,
+    /// The private key, if it was made here.
+    bundle: Option<BundleView>,
+    /// The serial number of the certificate in whose place it was made, if `replace` asked for that.
+    replaced: Option<String>,
 }
 
 impl IssuedView {
@@ -64,7 +103,14 @@ impl IssuedView {
             certificate: issued.certificate.pem(),
             chain: issued.chain_pem(),
             is_new: issued.is_new,
+            bundle: None,
+            replaced: None,
         }
+    }
+
+    pub(super) fn with(self, bundle: BundleView, replaced: Option<&Record>) -> Self {
+        let replaced = replaced.map(|record| record.serial.to_string());
+        Self { bundle: Some(bundle), replaced, ..self }
     }
 }
 
@@ -160,56 +206,6 @@ impl RevocationRequest {
 fn reasons(_: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> = Reason::offered().map(|(_, name)| name).collect();
     json_schema!({ "type": "string", "enum": names })
-}
-
-/// An order, and how far it is.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct OrderView {
-    /// Its name.
-    name: String,
-    /// Who has ordered.
-    customer: Option<String>,
-    /// The name of the CA that issues its devices.
-    ca: String,
-    /// When it was made.
-    #[schemars(extend("format" = "date-time"))]
-    created: String,
-    /// When it was taken back, if it was.
-    #[schemars(extend("format" = "date-time"))]
-    taken_back: Option<String>,
-    /// How many devices it has.
-    devices: u64,
-    /// How many of them have a live certificate.
-    issued: u64,
-    /// How many have connected with it.
-    connected: u64,
-    /// How many were handed over with it.
-    handed_over: u64,
-    /// How many have none, as the last attempt failed.
-    failed: u64,
-    /// How many have none, as it was revoked.
-    revoked: u64,
-    /// How many have had none yet.
-    open: u64,
-}
-
-impl OrderView {
-    pub(super) fn of(order: OrderRecord, progress: Progress) -> Self {
-        Self {
-            name: order.name,
-            customer: order.customer,
-            ca: order.ca,
-            created: rfc3339(order.created),
-            taken_back: order.taken_back.map(rfc3339),
-            devices: progress.devices,
-            issued: progress.issued,
-            connected: progress.connected,
-            handed_over: progress.handed_over,
-            failed: progress.failed,
-            revoked: progress.revoked,
-            open: progress.open,
-        }
-    }
 }
 
 /// A CA.
