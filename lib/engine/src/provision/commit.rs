@@ -61,7 +61,7 @@ impl Committer<'_> {
             let marks: Vec<Mark> = archive.iter().chain(&passwords).cloned().collect();
             let (now, newcomers) = (self.context.now, Some(&mut self.newcomers));
             let range = range.map(|(hold, done)| (hold, *done));
-            let with = With { marks: &marks, range, by: None };
+            let with = With { marks: &marks, range, ..With::default() };
             match self.registry.record_with(self.batch, now, &records, with, newcomers) {
                 Ok(()) => {
                     archive.iter().for_each(|mark| self.writer.confirm(mark));

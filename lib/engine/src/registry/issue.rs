@@ -8,8 +8,8 @@ use super::keys::Newcomers;
 use super::new_row::{NewRow, issued};
 use super::row::audit_name;
 use super::{
-    Hold, Holder, NewRecord, Record, Registry, RegistryError, Replaced, Result, Status, foreign,
-    keys, marks, orders,
+    Hold, Holder, NewRecord, Record, Registry, RegistryError, Replaced, Result, SharedCa, Status,
+    cas, foreign, keys, marks, orders,
 };
 use crate::crl::Reason;
 use crate::files::Mark;
@@ -23,6 +23,8 @@ pub(crate) struct With<'a> {
     pub(crate) range: Option<(&'a Hold, bool)>,
     /// On whose behalf, for the audit log.
     pub(crate) by: Option<&'a str>,
+    /// What stations get to know of CAs by it.
+    pub(crate) cas: &'a [SharedCa],
 }
 
 impl Registry {
@@ -61,7 +63,7 @@ impl Registry {
         batch: &str,
         now: OffsetDateTime,
         records: &[&NewRecord],
-        With { marks, range, by }: With<'_>,
+        With { marks, range, by, cas }: With<'_>,
         mut newcomers: Option<&mut Newcomers>,
     ) -> Result<()> {
         // Whether a key from outside is somebody else's is read: nobody may record it meanwhile. Whose device
@@ -72,7 +74,7 @@ impl Registry {
         };
         let rows: Vec<NewRow<'_>> =
             records.iter().map(|record| NewRow::new(record, batch, now, Status::Live)).collect();
-        let detail = with_who(issued(batch, &rows), by);
+        let mut detail = with_who(issued(batch, &rows), by);
         let work = self.begin(turn)?;
         if let Some((hold, done)) = range
             && !orders::hold_range(&work, hold, done)?
@@ -91,6 +93,9 @@ impl Registry {
         foreign::check_new(&work, records)?;
         for mark in marks {
             marks::keep(&work, mark)?;
+        }
+        if let Some(told) = cas::put(&work, cas)? {
+            detail["cas"] = told;
         }
         let own = work.record(now, &rows, &before, &("issue", detail))?;
         // Now nobody else can give a CA another name before this is done.
