@@ -648,7 +648,7 @@ fn with_policy(folder: Folder, policy: &str) -> (tempfile::TempDir, Result<Pki, 
     let kept = folder.close();
     let pki = Pki::open(&dir, now()).and_then(|mut pki| {
         // In a database those count that were put there.
-        pki.publish_policies(now())?;
+        pki.publish_policies(None, now())?;
         Ok(pki)
     });
     (kept, pki)

@@ -129,7 +129,7 @@ pub(super) fn publish(dir: &Path, out: Output) -> Result {
             "to share it, take it to a database: `c8y-pki registry migrate --to postgresql://USER@HOST/DATABASE`",
         ));
     }
-    let published = Published { policies: pki.publish_policies(now)? };
+    let published = Published { policies: pki.publish_policies(None, now)? };
     out.result(&published, |published| match published.policies.is_empty() {
         true => as_line("The database has the CAs of this directory, and the policies of its pki.toml."),
         false => as_line(&format!(

@@ -127,14 +127,14 @@ pub(crate) fn with_registry(path: &Path, bytes: &[u8], registry: &str) -> Result
 }
 
 impl Pki {
-    /// Adds the table of a CA's signing policy to pki.toml; false if it has one there, which stays. It counts
+    /// Adds the table of a CA's signing policy to pki.toml; false if it has one, which stays. It counts
     /// from when the directory is opened next; where a database says what counts, it is to be published.
     ///
     /// Errors: a table that is none of a policy.
     pub fn add_policy(&self, ca: &str, table: &str) -> Result<bool> {
         let _lock = Lock::wait(&self.lock_path())?;
         let path = self.dir().join("pki.toml");
-        if read_config(&path)?.policy.contains_key(ca) {
+        if read_config(&path)?.policy.contains_key(ca) || self.tables.contains_key(ca) {
             return Ok(false);
         }
         let mut text = String::from_utf8_lossy(&files::read(&path)?).into_owned();

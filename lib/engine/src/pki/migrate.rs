@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use super::{Pki, Result, config, server};
+use super::{Pki, Result, config, server, shared};
 use crate::files::{self, Access, Existing, Lock};
 use crate::registry::{Checked, Registry, RegistryError, Transferred};
 
@@ -53,6 +53,9 @@ impl Pki {
             departure.arrive(&mut other, &copied, now)?;
             files::write(&config, text.as_bytes(), Access::Public, Existing::Replace)?;
             self.registry = other;
+            if !self.registry.is_shared() {
+                shared::remove_copies(&self.dir)?;
+            }
             self.kept = self.registry.kept_cas()?;
         }
         Ok(Migrated { from, to: there, copied, checked })

@@ -23,3 +23,4 @@ mod policies;
 mod publish;
 
 pub use news::Brought;
+pub(super) use policies::remove_copies;

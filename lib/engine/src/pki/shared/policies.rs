@@ -4,6 +4,7 @@
 //! pki.toml. After that pki.toml is a draft: it counts once it was published by somebody who may change the database.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use time::OffsetDateTime;
 
@@ -14,7 +15,7 @@ use crate::pki::{AuthorityError, Pki, Result, SharedError, config};
 use crate::registry::{KeptCa, digest};
 
 /// The copy of the database's policy in the directory of a CA.
-pub(in crate::pki) const COPY: &str = "policy.toml";
+const COPY: &str = "policy.toml";
 
 impl Pki {
     /// The policies that count, of those that pki.toml has and those of the database.
@@ -106,15 +107,20 @@ impl Pki {
     }
 
     /// Puts the policies of pki.toml into the database, in place of those that it has; returns whose. A CA without a
-    /// table in pki.toml keeps the policy that it has. Nothing if the registry is a file.
+    /// table in pki.toml keeps the policy that it has. Nothing if the registry is a file. With `only` that CA's alone.
     ///
     /// Errors: [`RegistryError::NotAllowed`](crate::registry::RegistryError::NotAllowed) for who may not change it.
-    pub fn publish_policies(&mut self, now: OffsetDateTime) -> Result<Vec<String>> {
+    pub fn publish_policies(
+        &mut self,
+        only: Option<&str>,
+        now: OffsetDateTime,
+    ) -> Result<Vec<String>> {
         let mut changed = Vec::new();
         if !self.registry.is_shared() {
             return Ok(changed);
         }
-        for (ca, raw) in config::own_policies(&self.dir)? {
+        let own = config::own_policies(&self.dir)?.into_iter();
+        for (ca, raw) in own.filter(|(ca, _)| only.is_none_or(|only| only == ca)) {
             let text = text(&ca, &raw)?;
             let Some(kept) = self.kept.get(&ca) else { continue };
             if kept.policy.as_deref() != Some(&digest(&text)) {
@@ -149,6 +155,12 @@ impl Pki {
         }
         Ok(all)
     }
+}
+
+/// Removes the copies of a directory that goes on without a database.
+pub(in crate::pki) fn remove_copies(dir: &Path) -> Result<()> {
+    let mut folders = files::list_dir(&dir.join("ca"))?.into_iter().filter(|ca| ca.is_dir());
+    folders.try_for_each(|ca| Ok(files::remove_file(&ca.join(COPY))?))
 }
 
 /// A policy as a text that is the same for the same policy.
