@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use crate::confirm::{ask, can_ask};
 use crate::failure::Result;
-use crate::output::Output;
+use crate::output::{self, Output};
 
 /// Whether the user has said that it is right (`--clock-is-right`): one answer for a whole process.
 static RIGHT: OnceLock<bool> = OnceLock::new();
@@ -32,6 +32,18 @@ pub(crate) fn since_start() -> Duration {
 
 /// Opens the PKI directory for a command that writes to it, or signs with its keys.
 pub(crate) fn open(dir: &Path, now: OffsetDateTime) -> Result<Pki> {
+    let pki = open_unseen(dir, now)?;
+    tell_news(&pki);
+    Ok(pki)
+}
+
+/// What came into the PKI directory from a database that others share.
+fn tell_news(pki: &Pki) {
+    pki.news().iter().for_each(|news| output::say(&news.sentence()));
+}
+
+/// The same, and says nothing of what came from a database.
+pub(crate) fn open_unseen(dir: &Path, now: OffsetDateTime) -> Result<Pki> {
     let mut pki = Pki::open_unrecorded(dir, now)?;
     hold(&mut pki, now, None)?;
     // Its rows carry the time: not before that is believed.
@@ -56,6 +68,7 @@ pub(crate) fn open_to_read(dir: &Path, out: Output) -> Result<Pki> {
             log.display()
         ));
     }
+    tell_news(&pki);
     // Nobody is asked, and a long silence is no fault.
     let evidence = Evidence { audited: pki.registry().last_entry()?, ..Evidence::default() };
     if let Err(e @ ClockError::Behind { .. }) = clock::check(now, &evidence) {

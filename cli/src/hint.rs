@@ -61,6 +61,7 @@ fn needs(task: &Task) -> Needs {
         | T::CheckRegistry
         | T::RepairRegistry
         | T::MoveRegistry
+        | T::PublishCas
         | T::PreviewRepair
         | T::RepairByList
         | T::ListKeys
@@ -185,6 +186,7 @@ pub(crate) fn command(task: &Task) -> String {
         Task::CheckRegistry => "registry check".to_owned(),
         Task::RepairRegistry => "registry repair".to_owned(),
         Task::MoveRegistry => "registry migrate --to postgresql://USER@HOST/DATABASE".to_owned(),
+        Task::PublishCas => "registry publish".to_owned(),
         Task::PreviewRepair => "registry repair --plan".to_owned(),
         Task::RepairByList => "registry repair --against FILE".to_owned(),
 

@@ -21,7 +21,7 @@ pub(crate) struct ConfView {
     profiles: Vec<ProfileView>,
     policy: Vec<(&'static str, String)>,
     /// Whether the policy was written to pki.toml.
-    policy_written: bool,
+    pub(crate) policy_written: bool,
     subject: Vec<(&'static str, String)>,
     days: Option<u32>,
     digest: Option<String>,

@@ -42,7 +42,7 @@ fn tasks() -> Vec<Task> {
         RenewCa = [true, false].map(|new_key| T::RenewCa { ca: Some(text()), new_key }),
         RenameCa = [T::RenameCa { from: text(), to: text() }],
         MakeCrl = [None, Some("7".to_owned())].map(|days| T::MakeCrl { ca: None, days }),
-        CheckRegistry, RepairRegistry, MoveRegistry, PreviewRepair, RepairByList,
+        CheckRegistry, RepairRegistry, MoveRegistry, PublishCas, PreviewRepair, RepairByList,
         NewKey = [T::NewKey { key_type: "ec-p256" }],
         DecryptKey, ListKeys,
         FillPool = [T::FillPool { key_type: "rsa-2048".to_owned(), count: 11 }],

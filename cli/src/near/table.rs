@@ -308,6 +308,16 @@ pub(super) const MEANT: &[Meant] = &[
             ("pop submit FILE --ca NAME", "sends a code that was signed elsewhere"),
         ],
     ),
+    (
+        "registry",
+        &["connect", "attach", "clone", "pull"],
+        &[("registry join ADDRESS", "makes a station's PKI directory from a database")],
+    ),
+    (
+        "registry",
+        &["push", "share"],
+        &[("registry publish", "puts CAs and policies into the database for all stations")],
+    ),
     ("registry", &["verify", "doctor"], &[("registry check", "checks the registry")]),
     ("registry", &["fix", "rebuild"], &[("registry repair", "takes over what the registry lacks")]),
     (

@@ -20,6 +20,7 @@ pub(super) fn secret<'a>(ca: &Ca, file: Option<&'a PathBuf>) -> Source<'a> {
 
 /// Opens the key of a CA, with the secret from where it comes from.
 pub(crate) fn unlock(ca: &Ca, file: Option<&PathBuf>) -> Result<CaKey> {
+    ca.check_has_key()?;
     unlock_with(ca, &secret(ca, file).existing()?)
 }
 
@@ -46,6 +47,7 @@ pub(crate) struct Unlocked {
 
 impl Unlocked {
     pub(crate) fn unlock(&mut self, ca: &Ca, file: Option<&PathBuf>) -> Result<CaKey> {
+        ca.check_has_key()?;
         let Some(uri) = uri_of(ca) else {
             let password = match self.files.take() {
                 Some(known) => known,

@@ -49,6 +49,7 @@ pub(super) struct Above {
 impl Above {
     /// `own` is the URI of the lower key, if that is in a token.
     pub(super) fn of(parent: &Ca, own: Option<&KeyUri>) -> Result<Self> {
+        parent.check_has_key()?;
         let what = match parent.key_place().is_in_token() {
             false => format!("the key of {}", parent.name),
             true => format!("the token with the key of {}", parent.name),
@@ -84,7 +85,10 @@ pub(crate) fn signing_secret(
     parent_file: Option<&PathBuf>,
 ) -> Result<Password> {
     let own = ca::secret(ca, own_file);
-    let Some(parent) = parent else { return own.existing() };
+    let Some(parent) = parent else {
+        ca.check_has_key()?;
+        return own.existing();
+    };
     let above = Above::of(parent, ca::uri_of(ca).as_ref())?;
     above_or_own(above.source(parent_file, own_file), own, above.places)
 }

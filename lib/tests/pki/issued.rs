@@ -214,6 +214,8 @@ fn the_policy_of_today_counts_and_not_that_of_the_start() {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{text}\n[policy.line]\nids = [\"GW-*\"]\nO = \"supplied\"\n"))
         .unwrap();
+    // In a database those count that were put there.
+    Pki::open(pki.dir(), now()).unwrap().publish_policies(None, now()).unwrap();
     let error = refused(pki, "SN-2", &key());
     assert!(error.contains("does not let it sign the device id \"SN-2\""), "{error}");
     let error = refused(pki, "GW-2", &key());

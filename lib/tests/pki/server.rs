@@ -174,6 +174,11 @@ fn a_station_adds_and_ends_and_an_auditor_reads_and_neither_changes_what_is_ther
         "UPDATE head SET sequence = 0",
         "DELETE FROM chunk",
         "DELETE FROM unknown_revocation",
+        "UPDATE ca SET chain = ''",
+        "UPDATE ca SET policy = ''",
+        "UPDATE ca SET list = '', list_number = 99",
+        "INSERT INTO ca (name, chain, list_number) VALUES ('x', '', 99)",
+        "DELETE FROM ca",
         "SELECT setval('certificate_row_id_seq', 1)",
         "ALTER TABLE certificate_row ADD x text",
         "ALTER TABLE certificate_row DISABLE TRIGGER ALL",
@@ -275,32 +280,45 @@ fn a_range_of_a_list_is_a_runs_alone_until_its_time_is_over() {
     assert_eq!(seen.expect("an answer"), "25");
 }
 
-/// A registry of version 7 gets what it lacks when its owner opens it, and those with roles may use that at once.
+/// A registry of an older version gets what it lacks when its owner opens it, and those with roles may use that at once.
 #[test]
 fn the_owner_brings_a_registry_up_to_the_present_version_and_nobody_else() {
     let Some(cluster) = shared() else { return };
-    let (_folder, database, [station, auditor]) = with_order(cluster, 4);
-    let former =
-        "SET search_path = c8y_pki; DROP TABLE order_range; DROP FUNCTION share_order, take_range,
-         hold_range, leave_ranges; UPDATE registry SET version = 7";
-    cluster.psql_as("owner", &database, former).expect("version 7");
-    let as_user = |user: &str| Registry::open_server(&of(&cluster.address_as(user, &database)));
-    for user in [&station, &auditor] {
-        let error = as_user(user).expect_err("it is not the owner's");
-        assert!(matches!(error, RegistryError::OwnerFirst { found: 7, known: 8, .. }), "{error}");
-        assert_eq!(error.fault(), Fault::Input);
+    let version_8 = "DROP TABLE ca; DROP FUNCTION put_list;";
+    let version_7 =
+        "DROP TABLE order_range; DROP FUNCTION share_order, take_range, hold_range, leave_ranges;";
+    for (version, former) in [(7, [version_8, version_7].concat()), (8, version_8.to_owned())] {
+        let (folder, database, [station, auditor]) = with_order(cluster, 4);
+        let former =
+            format!("SET search_path = c8y_pki; {former} UPDATE registry SET version = {version}");
+        cluster.psql_as("owner", &database, &former).expect("a former version");
+        let as_user = |user: &str| Registry::open_server(&of(&cluster.address_as(user, &database)));
+        for user in [&station, &auditor] {
+            let error = as_user(user).expect_err("it is not the owner's");
+            let RegistryError::OwnerFirst { found, known: 9, .. } = &error else {
+                panic!("{error}")
+            };
+            assert_eq!((*found, error.fault()), (version, Fault::Input));
+        }
+        let registry = as_user("owner").unwrap();
+        assert_eq!(registry.check().unwrap().findings, []);
+        let log = "SELECT detail FROM c8y_pki.audit WHERE action = 'migrate'";
+        let detail = cluster.psql_as("owner", &database, log).expect("an answer");
+        assert_eq!(detail, format!(r#"{{"from":{version},"to":9,"db_user":"owner"}}"#));
+        as_user(&station).unwrap();
+        let take = "SET search_path = c8y_pki; SELECT share_order(1); SELECT * FROM take_range(1, 'r', 's')";
+        assert!(cluster.psql_as(&station, &database, take).expect("an answer").ends_with("0|1|1"));
+        as_user(&auditor).unwrap();
+        assert!(cluster.psql_as(&auditor, &database, take).is_err());
+
+        // What stations need of the CAs goes there with the next command that writes.
+        let count = "SELECT count(*) FROM c8y_pki.ca";
+        assert_eq!(cluster.psql_as(&auditor, &database, count).expect("an answer"), "0");
+        let dir = folder.pki.dir().to_owned();
+        let pki = Pki::open(&dir, now()).unwrap();
+        assert_eq!(cluster.psql_as(&station, &database, count).expect("an answer"), "1");
+        assert_eq!((pki.registry().check().unwrap().findings, pki.news()), (vec![], &[][..]));
     }
-    let registry = as_user("owner").unwrap();
-    assert_eq!(registry.check().unwrap().findings, []);
-    let log = "SELECT detail FROM c8y_pki.audit WHERE action = 'migrate'";
-    let detail = cluster.psql_as("owner", &database, log).expect("an answer");
-    assert_eq!(detail, r#"{"from":7,"to":8,"db_user":"owner"}"#);
-    as_user(&station).unwrap();
-    let take =
-        "SET search_path = c8y_pki; SELECT share_order(1); SELECT * FROM take_range(1, 'r', 's')";
-    assert!(cluster.psql_as(&station, &database, take).expect("an answer").ends_with("0|1|1"));
-    as_user(&auditor).unwrap();
-    assert!(cluster.psql_as(&auditor, &database, take).is_err());
 }
 
 /// What a relay does with the first message that it is to lose.

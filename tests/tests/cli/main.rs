@@ -16,6 +16,8 @@ mod environment;
 mod forms;
 mod hand_over;
 mod imports;
+#[cfg(unix)]
+mod joined;
 mod judgement;
 mod keys;
 mod labels;

@@ -73,7 +73,7 @@ fn take_in(
     let wanted = args.openssl_conf.as_deref().map(openssl_conf::read).transpose()?;
     let mut pki = clock::open_or_create(dir, now)?;
     let (ca, adopted) = pki.import_with(&args.name, heap, (key, keys), history.as_ref(), now)?;
-    let conf = conf_of(args, &pki, wanted)?;
+    let conf = conf_of(args, &mut pki, wanted, now)?;
     let beside = out.beside(args.protocol.protocol.as_deref());
     let outcome = tell(&ca, None, (history.map(|history| (history, adopted)), conf), now, beside)?;
     let protocol = Protocol::new("a CA made elsewhere is taken in", now).ca(&ca);
@@ -108,7 +108,7 @@ pub(super) fn again(
         }
         false => None,
     };
-    let conf = conf_of(args, &pki, wanted)?;
+    let conf = conf_of(args, &mut pki, wanted, now)?;
     let beside = out.beside(args.protocol.protocol.as_deref());
     let outcome = tell(&ca, Some(&again), (history, conf), now, beside)?;
     let protocol = Protocol::new("a CA of this directory is taken in again", now).ca(&ca);
@@ -128,9 +128,19 @@ pub(super) fn again(
 }
 
 /// Takes over the configuration of OpenSSL, if one was given.
-fn conf_of(args: &AddArgs, pki: &Pki, wanted: Option<Wanted>) -> Result<Option<ConfView>> {
+fn conf_of(
+    args: &AddArgs,
+    pki: &mut Pki,
+    wanted: Option<Wanted>,
+    now: OffsetDateTime,
+) -> Result<Option<ConfView>> {
     let Some((path, wanted)) = args.openssl_conf.as_ref().zip(wanted) else { return Ok(None) };
-    openssl_conf::take_over(pki, &args.name, path, wanted).map(Some)
+    let view = openssl_conf::take_over(pki, &args.name, path, wanted)?;
+    if view.policy_written {
+        // In a database it does not count before.
+        pki.publish_policies(Some(&args.name), now)?;
+    }
+    Ok(Some(view))
 }
 
 /// Says how the CA stands now, and what was taken over.

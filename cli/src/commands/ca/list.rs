@@ -81,9 +81,10 @@ fn tree(views: &[CaView], parent: Option<&str>, indent: &str, rows: &mut Vec<Vec
         rows.push(vec![
             format!("{indent}{branch}{}", view.name),
             view.subject.clone(),
-            match view.in_token {
-                false => view.key.clone(),
-                true => format!("{}, in a token", view.key),
+            match (view.key_here, view.in_token) {
+                (false, _) => format!("{}, not here", view.key),
+                (true, false) => view.key.clone(),
+                (true, true) => format!("{}, in a token", view.key),
             },
             match view.revoked {
                 Some(reason) => format!("revoked: {reason}"),

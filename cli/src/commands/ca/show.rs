@@ -33,13 +33,14 @@ pub(super) fn run(name: &str, dir: &Path, out: Output) -> Result {
         let parent = s.ca.parent.as_deref().unwrap_or("none");
         format!(
             "CA {}{}\n  parent        {parent}\n  devices       {}\n  policy        {}\n  directory     \
-             {}{}\n\n{}",
+             {}{}{}\n\n{}",
             s.ca.name,
             s.ca.revoked.map_or_else(String::new, |reason| format!(" (revoked: {reason})")),
             s.ca.devices,
             s.policy,
             s.ca.folder,
             s.ca.token.as_ref().map_or_else(String::new, |uri| format!("\n  key           {uri}")),
+            if s.ca.key_here { "" } else { "\n  key           not here" },
             items(&[item])
         )
     })?;

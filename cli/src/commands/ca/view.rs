@@ -30,6 +30,8 @@ pub(super) struct CaView {
     pub(super) folder: String,
     /// The URI of its key, if that is in a token.
     pub(super) token: Option<String>,
+    /// Whether its key, or the URI of it, is in the directory.
+    pub(super) key_here: bool,
     /// Also where its file names none.
     #[serde(skip)]
     pub(super) in_token: bool,
@@ -52,6 +54,7 @@ impl CaView {
             chain_length: ca.chain.len(),
             devices: devices.get(&ca.name).copied().unwrap_or(0),
             folder: ca.dir().display().to_string(),
+            key_here: ca.has_key(),
             in_token: ca.key_place().is_in_token(),
             token: match ca.key_place() {
                 KeyPlace::Token { uri, .. } => Some(uri.to_string()),

@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod export;
+mod join;
 mod migrate;
 mod repair;
 mod restore;
@@ -44,6 +45,21 @@ Exit codes: 0 no findings, also if a run is not finished; 1 there are findings: 
     Repair(repair::RepairArgs),
     /// Take the registry to a PostgreSQL database, or back into a file
     Migrate(migrate::MigrateArgs),
+    /// Make the PKI directory of a station from what a PostgreSQL database has of the CAs
+    Join(join::JoinArgs),
+    /// Put the CAs and the policies of this PKI directory into the database, for all stations
+    #[command(after_help = "\
+Where the registry is in a PostgreSQL database, its signing policies count for all stations, and
+those in pki.toml are a draft. This command puts the policies of pki.toml into the database. Only the
+owner of the database may change a policy. A CA without a table in pki.toml keeps the policy that the
+database has; an empty table lets everything pass. CAs and revocation lists go there by themselves;
+this command also puts there what an older version has left out.
+
+Examples:
+  c8y-pki registry publish
+
+Exit codes: 0 the database has them; 2 the registry is a file, or this user may not change policies.")]
+    Publish,
     /// Print the statements that give stations and auditors their rights in a PostgreSQL database
     #[cfg(feature = "postgres")]
     #[command(after_help = "\
@@ -78,6 +94,8 @@ pub(crate) fn run(command: &RegistryCommand, pki: &Path, out: Output) -> Result 
         RegistryCommand::Restore(args) => restore::run(args, pki, out),
         RegistryCommand::Repair(args) => repair::run(args, pki, out),
         RegistryCommand::Migrate(args) => migrate::run(args, pki, out),
+        RegistryCommand::Join(args) => join::join(args, pki, out),
+        RegistryCommand::Publish => join::publish(pki, out),
         #[cfg(feature = "postgres")]
         RegistryCommand::Roles => {
             out.data(c8y_pki_engine::registry::ROLES.as_bytes())?;

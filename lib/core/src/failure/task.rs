@@ -77,6 +77,8 @@ pub enum Task {
     RepairRegistry,
     /// Take the registry to another place.
     MoveRegistry,
+    /// Put what stations need of the CAs into the database that they share.
+    PublishCas,
     /// Show what a repair would take over.
     PreviewRepair,
     /// Repair the registry by a list that was handed out.

@@ -58,7 +58,10 @@ pub fn make(pki: &Pki, target: &Path, contents: Contents, now: OffsetDateTime) -
             let text = files::read(&path)?;
             let text = match name == SETTINGS {
                 // The registry of a backup is a file.
-                true => with_registry(&path, &text, REGISTRY)?.into_bytes(),
+                true => {
+                    let text = pki.with_policies(&text)?;
+                    with_registry(&path, text.as_bytes(), REGISTRY)?.into_bytes()
+                }
                 false => text,
             };
             entries.push(put(&text, staging.path(), &name)?);

@@ -65,6 +65,8 @@ impl Pki {
             return Err(e);
         }
         self.put_in_place(&next, &path)?;
+        // Certificates above it have no row with which others would have got them.
+        self.publish(now)?;
         Ok((self.ca(name)?, again))
     }
 

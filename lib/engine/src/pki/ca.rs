@@ -32,6 +32,26 @@ impl Ca {
         &self.key
     }
 
+    /// Whether its key, or the file that says which key in a token it is, is in its directory.
+    #[doc(hidden)]
+    pub fn has_key(&self) -> bool {
+        self.key.path().exists()
+    }
+
+    /// Refuses a CA whose key is not here: to be asked before anybody is asked for a secret.
+    ///
+    /// Errors: [`AuthorityError::NoKey`].
+    #[doc(hidden)]
+    pub fn check_has_key(&self) -> Result<()> {
+        match self.has_key() {
+            true => Ok(()),
+            false => Err(AuthorityError::NoKey {
+                ca: self.name.clone(),
+                path: self.key.path().to_owned(),
+            }),
+        }
+    }
+
     /// Opens its key: with the password of its file, or the PIN of its token.
     pub fn unlock(&self, secret: &Password) -> Result<CaKey> {
         self.unlock_through(secret, None)
@@ -39,6 +59,7 @@ impl Ca {
 
     /// The same, with the PKCS#11 module for a key in a token whose URI names none.
     pub fn unlock_through(&self, secret: &Password, module: Option<&Path>) -> Result<CaKey> {
+        self.check_has_key()?;
         let own = self.certificate().public_key.as_ref().ok();
         Ok(CaKey::new(&self.name, self.key.open(secret, module, own)?))
     }

@@ -57,12 +57,15 @@ impl Pki {
                     ),
                 );
             }
-            if let Some(problem) = ca.key_place().problem() {
+            // A station has the keys that it may use.
+            let may_miss = self.registry.is_shared() && !ca.has_key();
+            if let Some(problem) = ca.key_place().problem().filter(|_| !may_miss) {
                 checked.note("ca", format!("the CA {name}: {problem}"));
             }
         }
         self.note_unfinished(&cas, checked)?;
         self.note_leftovers(checked)?;
+        self.check_shared(checked)?;
         for lost in self.lost_cas(&cas)? {
             let message = format!("the CA {} is recorded, and not in the directory", lost.subject);
             checked.note("ca", message);

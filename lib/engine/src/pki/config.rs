@@ -34,7 +34,7 @@ pub(super) fn read_config(path: &Path) -> Result<Config> {
     Ok(config)
 }
 
-fn text_of<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str> {
+pub(super) fn text_of<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str> {
     std::str::from_utf8(bytes).map_err(|_| config_error(path, "it is not UTF-8"))
 }
 
@@ -45,31 +45,67 @@ fn parsed<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T> 
     })
 }
 
-pub(super) fn read_policies(
-    dir: &Path,
-    path: &Path,
-    config: &Config,
-) -> Result<BTreeMap<String, SigningPolicy>> {
-    let mut policies = BTreeMap::new();
-    for (ca, raw) in &config.policy {
+/// The policies in pki.toml, with the ids of the files that they name.
+pub(super) fn own_policies(dir: &Path) -> Result<BTreeMap<String, RawPolicy>> {
+    let path = dir.join("pki.toml");
+    policies_of(dir, &path, read_config(&path)?)
+}
+
+fn policies_of(dir: &Path, path: &Path, config: Config) -> Result<BTreeMap<String, RawPolicy>> {
+    let mut policies = config.policy;
+    for (ca, raw) in &mut policies {
         // A policy that no CA has is probably meant for another: better said than passed over.
         if check_name(ca).is_err() || !dir.join("ca").join(ca).join("cert.pem").exists() {
             return Err(config_error(path, format!("[policy.{ca}]: there is no CA named {ca:?}")));
         }
-        let listed = match &raw.ids_from {
-            None => None,
-            Some(file) => {
-                let bytes = files::read(&dir.join(file))?;
-                let text = String::from_utf8(bytes)
-                    .map_err(|_| config_error(path, format!("{file} is not UTF-8")))?;
-                Some(text)
-            }
-        };
-        let policy =
-            SigningPolicy::new(ca, raw, listed).map_err(|problem| config_error(path, problem))?;
-        policies.insert(ca.clone(), policy);
+        if let Some(file) = raw.ids_from.take() {
+            let text = String::from_utf8(files::read(&dir.join(&file))?)
+                .map_err(|_| config_error(path, format!("{file} is not UTF-8")))?;
+            raw.list(&text);
+        }
     }
     Ok(policies)
+}
+
+/// The policies that tables say.
+pub(super) fn made(
+    path: &Path,
+    tables: &BTreeMap<String, RawPolicy>,
+) -> Result<BTreeMap<String, SigningPolicy>> {
+    let made = tables.iter().map(|(ca, raw)| {
+        let policy = SigningPolicy::new(ca, raw);
+        Ok((ca.clone(), policy.map_err(|problem| config_error(path, problem))?))
+    });
+    made.collect()
+}
+
+/// The text of pki.toml with another policy of a CA.
+pub(super) fn with_policy(path: &Path, text: &str, ca: &str, table: &str) -> Result<String> {
+    let without = without_policy(path, text, ca)?;
+    Ok(format!("{}\n\n[policy.{ca}]\n{table}", without.trim_end()))
+}
+
+/// The text of pki.toml without the policy of a CA.
+pub(super) fn without_policy(path: &Path, text: &str, ca: &str) -> Result<String> {
+    let header = format!("[policy.{ca}]");
+    let mut is_inside = false;
+    let kept: String = text
+        .split_inclusive('\n')
+        .filter(|line| {
+            let line = line.trim();
+            is_inside = line == header || (is_inside && !line.starts_with('['));
+            !is_inside
+        })
+        .collect();
+    match parsed::<Config>(path, &kept)?.policy.contains_key(ca) {
+        false => Ok(kept),
+        true => Err(config_error(
+            path,
+            format!(
+                "the policy of {ca} cannot be replaced: write all of its settings under one {header}"
+            ),
+        )),
+    }
 }
 
 /// The name of the registry's file in a PKI directory; none if it is in a database.
@@ -91,14 +127,14 @@ pub(crate) fn with_registry(path: &Path, bytes: &[u8], registry: &str) -> Result
 }
 
 impl Pki {
-    /// Adds the table of a CA's signing policy to pki.toml; false if it has one there, which stays. It counts
-    /// from when the directory is opened next.
+    /// Adds the table of a CA's signing policy to pki.toml; false if it has one, which stays. It counts
+    /// from when the directory is opened next; where a database says what counts, it is to be published.
     ///
     /// Errors: a table that is none of a policy.
     pub fn add_policy(&self, ca: &str, table: &str) -> Result<bool> {
         let _lock = Lock::wait(&self.lock_path())?;
         let path = self.dir().join("pki.toml");
-        if read_config(&path)?.policy.contains_key(ca) {
+        if read_config(&path)?.policy.contains_key(ca) || self.tables.contains_key(ca) {
             return Ok(false);
         }
         let mut text = String::from_utf8_lossy(&files::read(&path)?).into_owned();
@@ -108,7 +144,7 @@ impl Pki {
         text.push_str(&format!("\n{table}"));
         let config: Config = toml::from_str(&text)
             .map_err(|e| config_error(&path, Underlying::worded(e.message().to_owned(), e)))?;
-        read_policies(self.dir(), &path, &config)?;
+        made(&path, &policies_of(self.dir(), &path, config)?)?;
         files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         Ok(true)
     }

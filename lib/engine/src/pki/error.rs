@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::MAX_NAME;
 use super::policy::PolicyError;
+use super::shared_error::SharedError;
 use crate::cert::LongestChain;
 use crate::chain::Refusal;
 use crate::crl::CrlError;
@@ -234,6 +235,17 @@ pub enum AuthorityError {
         /// What is wrong.
         problem: String,
     },
+    /// A CA whose key is not in the directory.
+    #[error("the key of the CA {ca} is not here: there is no {}", path.display())]
+    NoKey {
+        /// The CA.
+        ca: String,
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// What is not taken from a database that others share.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
     /// A key file.
     #[error("{}: {source}", path.display())]
     Key {
@@ -292,6 +304,7 @@ impl Failure for AuthorityError {
     fn fault(&self) -> Fault {
         match self {
             Self::RolledBack { .. } | Self::LastList { .. } => Fault::Refusal,
+            Self::Shared(e) => e.fault(),
             Self::Key { source, .. } => source.fault(),
             Self::KeyUri { source, .. } | Self::Pkcs11(source) => source.fault(),
             Self::Certificate { source, .. } => source.fault(),
@@ -322,6 +335,7 @@ impl Failure for AuthorityError {
             | Self::NameTaken(_)
             | Self::KeyTaken(_)
             | Self::KeyUsed(_)
+            | Self::NoKey { .. }
             | Self::BadName(_)
             | Self::NameOfWindows(_)
             | Self::WrongProfile { .. }
@@ -412,6 +426,13 @@ impl Failure for AuthorityError {
                     .into(),
             ),
             Self::KeyTaken(_) => Some("give each CA its own key".into()),
+            Self::NoKey { path, .. } => Some(format!(
+                "work where the key is, or bring it: its file to {}, with the mode 0600; or, if it is in a token, the \
+                 token's URI into {}",
+                path.display(),
+                path.with_file_name("key.uri").display()
+            ).into()),
+            Self::Shared(e) => e.hint(),
             Self::WrongProfile { .. } => {
                 Some(Hint::run("see what each is for", Task::ListProfiles))
             }

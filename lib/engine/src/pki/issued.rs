@@ -134,14 +134,13 @@ impl Pki {
         self.check_list_seen(ca)
     }
 
-    /// What a CA may sign by pki.toml as it is now, which a service may have opened long ago.
+    /// What a CA may sign by pki.toml or the database as it is now, which a service may have opened long ago.
     pub(crate) fn policy_now(
         &self,
         ca: &Ca,
         cas: &[Ca],
     ) -> std::result::Result<policy::SigningPolicy, AuthorityError> {
-        let path = self.dir.join("pki.toml");
-        let given = config::read_policies(&self.dir, &path, &config::read_config(&path)?)?;
+        let given = config::made(&self.dir.join("pki.toml"), &self.counting_now()?)?;
         Ok(policy::of_all(cas, &given).remove(&ca.name).unwrap_or_default())
     }
 

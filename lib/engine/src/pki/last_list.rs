@@ -101,6 +101,19 @@ impl Ca {
             && own.public_key.as_ref().is_ok_and(|key| list.verify_signature(key).is_ok())
     }
 
+    /// The highest number that is known here of its lists, and whether the last list is there.
+    pub(super) fn list_number(&self) -> Result<(u64, bool)> {
+        let is_there = self.list_path().exists();
+        let number = match self.note()? {
+            Some(note) => note.number,
+            None => match self.list_in_folder()? {
+                Some(Ok(list)) => number_of(&list).unwrap_or_default(),
+                Some(Err(_)) | None => 0,
+            },
+        };
+        Ok((number, is_there))
+    }
+
     /// What is kept of its last list; none in a directory of a former version.
     fn note(&self) -> Result<Option<Note>> {
         let path = self.dir.join(NOTE);

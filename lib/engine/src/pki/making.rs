@@ -184,6 +184,8 @@ impl Pki {
         }
         recorded?;
         ca.settle()?;
+        // What it did before was recorded with it: then others do not have it yet.
+        self.publish(now)?;
         Ok((ca, adopted))
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use super::{Pki, Result, config, server};
+use super::{Pki, Result, config, server, shared};
 use crate::files::{self, Access, Existing, Lock};
 use crate::registry::{Checked, Registry, RegistryError, Transferred};
 
@@ -42,10 +42,21 @@ impl Pki {
         let checked = other.check()?;
         let (from, there) = (self.registry.path().to_owned(), other.path().to_owned());
         if checked.findings.is_empty() {
+            let text = files::read(&config)?;
+            let text = match other.is_shared() {
+                true => String::from_utf8_lossy(&text).into_owned(),
+                // In a file there is no place for them.
+                false => self.with_policies(&text)?,
+            };
+            let text = config::with_registry(&config, text.as_bytes(), to)?;
+            self.publish_to(&other, now)?;
             departure.arrive(&mut other, &copied, now)?;
-            let text = config::with_registry(&config, &files::read(&config)?, to)?;
             files::write(&config, text.as_bytes(), Access::Public, Existing::Replace)?;
             self.registry = other;
+            if !self.registry.is_shared() {
+                shared::remove_copies(&self.dir)?;
+            }
+            self.kept = self.registry.kept_cas()?;
         }
         Ok(Migrated { from, to: there, copied, checked })
     }

@@ -4,7 +4,8 @@
 //! pki/pki.toml           version of the directory's form, the longest chain, signing policies (see [`policy`])
 //! pki/registry.sqlite    what has been issued
 //! pki/ca/<name>/         cert.pem, chain.pem (itself … root), key.pem (encrypted, 0600) or key.uri
-//!                        (of a key in a token), crl.pem, last-list.json (its number);
+//!                        (of a key in a token), crl.pem, last-list.json (its number),
+//!                        policy.toml (what the database says that it may sign, if the registry is in one);
 //!                        request.pem and the key alone while it waits for its certificate
 //! ```
 //!
@@ -43,6 +44,8 @@ mod rollback;
 mod seen_lists;
 mod server;
 mod server_rules;
+mod shared;
+mod shared_error;
 mod sign_ca;
 mod unrecorded;
 mod waiting;
@@ -68,13 +71,15 @@ pub use key::{CaKey, KeyPlace, NewKey, OwnKey};
 pub use last_list::Lost;
 pub use migrate::Migrated;
 pub(crate) use owners::KeyOwners;
-use policy::SigningPolicy;
+use policy::{RawPolicy, SigningPolicy};
 pub use pool::KeyPool;
 pub(crate) use pool::{Drawing, Drawn};
 pub use refusal::RequestError;
 pub(crate) use renew::FORMER;
 pub use rollback::Rollback;
 use seen_lists::SeenLists;
+pub use shared::Brought;
+pub use shared_error::SharedError;
 pub use sign_ca::{CaPlan, CaSigning, SignedCa};
 pub use waiting::{Answered, CaWish, WaitingCa};
 
@@ -82,7 +87,7 @@ use crate::cert::{Certificate, LongestChain};
 use crate::issue::BeyondIssuer;
 use crate::name::Name;
 use crate::profile::{PathLength, Profile};
-use crate::registry::{Newcomers, Registry};
+use crate::registry::{KeptCas, Newcomers, Registry};
 
 /// Longest name of a CA, in characters.
 pub const MAX_NAME: usize = 64;
@@ -128,6 +133,12 @@ pub struct Pki {
     dir: PathBuf,
     registry: Registry,
     policies: BTreeMap<String, SigningPolicy>,
+    /// The tables that they come from.
+    tables: BTreeMap<String, RawPolicy>,
+    /// What the database has of the CAs, if the registry is in one.
+    kept: KeptCas,
+    /// What came from there when the directory was opened.
+    news: Vec<Brought>,
     longest: LongestChain,
     /// The keys that are certified, once [`Pki::issue`] has asked for them.
     certified: Mutex<Option<Newcomers>>,

@@ -7,15 +7,15 @@ use std::sync::Mutex;
 use time::OffsetDateTime;
 
 use super::ca::{check_name, load, parent_of};
-use super::config::{read_config, read_policies};
+use super::config::{made, own_policies, read_config};
 use super::policy::{self, SigningPolicy};
 use super::seen_lists::SeenLists;
-use super::{AuthorityError, Ca, CaKey, KeyPool, Pki, Result, server, waiting};
+use super::{AuthorityError, Brought, Ca, CaKey, KeyPool, Pki, Result, server, waiting};
 use crate::cert::{Certificate, LongestChain};
 use crate::crypto::KeyType;
 use crate::files;
 use crate::key::signer::Signer as _;
-use crate::registry::Registry;
+use crate::registry::{KeptCas, Registry};
 
 impl Pki {
     /// Opens the directory, or makes it with an empty registry.
@@ -86,26 +86,46 @@ impl Pki {
 
     fn over(dir: &Path, registry: Registry, longest: LongestChain) -> Result<(Self, Vec<Ca>)> {
         registry.check_here()?;
-        let policies = BTreeMap::new();
-        let (certified, lists) = (Mutex::new(None), SeenLists::default());
-        let mut pki = Self { dir: dir.to_owned(), registry, policies, longest, certified, lists };
+        let mut pki = Self {
+            dir: dir.to_owned(),
+            registry,
+            policies: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            kept: KeptCas::default(),
+            news: Vec::new(),
+            longest,
+            certified: Mutex::new(None),
+            lists: SeenLists::default(),
+        };
         if !pki.registry.is_read_only() {
             // Names first: what follows finds a CA by the name of its directory.
             pki.settle_renamings()?;
             pki.settle_renewals()?;
             pki.settle_adoptions()?;
         }
+        pki.bring()?;
         let cas = pki.read_policies()?;
         Ok((pki, cas))
     }
 
     /// Reads pki.toml for what each CA may sign; returns the CAs.
     pub(super) fn read_policies(&mut self) -> Result<Vec<Ca>> {
-        let path = self.dir.join("pki.toml");
-        let given = read_policies(&self.dir, &path, &read_config(&path)?)?;
+        let (own, path) = (own_policies(&self.dir)?, self.dir.join("pki.toml"));
+        // A draft with a mistake is told, too.
+        let mut given = made(&path, &own)?;
+        self.tables = own;
+        if self.registry.is_shared() {
+            self.tables = self.counting(&self.tables.clone())?;
+            given = made(&path, &self.tables)?;
+        }
         let cas = self.cas()?;
         self.policies = policy::of_all(&cas, &given);
         Ok(cas)
+    }
+
+    /// What came from the database when the directory was opened, if the registry is in one that others share.
+    pub fn news(&self) -> &[Brought] {
+        &self.news
     }
 
     /// The directory.

@@ -8,6 +8,7 @@
 //! L = "optional"                # may be there: so is every field that is not named
 //! ids = ["GW-*", "SN00??"]      # devices whose id fits one of these, and no others
 //! ids_from = "line-7.ids"       # … or stands in this file, one a line
+//! exact_ids = ["GW-0001"]       # … or stands here
 //! server_names = ["broker.example.com", ".plant.example.com"]    # servers of this name, or of any below
 //! server_networks = ["10.7.0.0/16", "fd00:7::/64"]               # servers with addresses in these
 //! ```
@@ -215,10 +216,10 @@ fn server_rules<S: serde::Serializer>(
 }
 
 impl SigningPolicy {
-    /// Makes the policy of the CA `ca`. `listed` holds the lines of `ids_from`.
+    /// Makes the policy of the CA `ca`. Files that it names were read before.
     ///
     /// Errors: a field that there is not, in words.
-    pub(super) fn new(ca: &str, raw: &RawPolicy, listed: Option<String>) -> Result<Self, String> {
+    pub(super) fn new(ca: &str, raw: &RawPolicy) -> Result<Self, String> {
         let mut fields = BTreeMap::new();
         for (name, rule) in &raw.fields {
             let field = find_field(name).map_err(|_| {
@@ -226,15 +227,11 @@ impl SigningPolicy {
             })?;
             fields.insert(field.name, *rule);
         }
-        let lines = |text: String| -> HashSet<String> {
-            let lines = text.lines().map(str::trim);
-            lines.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect()
-        };
         Ok(Self {
             ca: ca.to_owned(),
             fields,
             patterns: raw.ids.clone(),
-            listed: listed.map(lines),
+            listed: raw.exact_ids.as_ref().map(|ids| ids.iter().cloned().collect()),
             servers: ServerRules::new(raw.server_names.as_ref(), raw.server_networks.as_ref())
                 .map_err(|problem| format!("[policy.{ca}] {problem}"))?,
             above: Vec::new(),
@@ -386,17 +383,35 @@ fn fits(pattern: &str, text: &str) -> bool {
 }
 
 /// A policy as it stands in pki.toml.
-#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Deserialize, serde::Serialize)]
 #[serde(
-    expecting = "a table of fields with their rules, ids, ids_from, server_names and server_networks"
+    expecting = "a table of fields with their rules, ids, ids_from, exact_ids, server_names and server_networks"
 )]
 pub(super) struct RawPolicy {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ids: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ids_from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exact_ids: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_names: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_networks: Option<Vec<String>>,
     #[serde(flatten)]
     pub(super) fields: BTreeMap<String, FieldRule>,
+}
+
+impl RawPolicy {
+    /// Adds the ids of a text, one a line.
+    pub(super) fn list(&mut self, text: &str) {
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned);
+        let ids = self.exact_ids.get_or_insert_default();
+        ids.extend(lines);
+        ids.sort_unstable();
+        ids.dedup();
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::{Ca, Pki, Result, history};
-use crate::registry::{Holder, NewRecord, Replaced};
+use crate::registry::{Holder, NewRecord, Replaced, With};
 
 impl Pki {
     /// Records a CA's certificate under the name of the CA that issued it, if it is in the directory, perhaps in place
@@ -30,7 +30,9 @@ impl Pki {
             return Ok(());
         }
         let record = record_of(ca, replaces, key_from_outside);
-        Ok(self.registry.record(&history::own_batch(&ca.name), now, &[record])?)
+        let cas = &self.shared_with(ca)?;
+        let (batch, with) = (history::own_batch(&ca.name), With { cas, ..With::default() });
+        Ok(self.registry.record_with(&batch, now, &[&record], with, None)?)
     }
 }
 

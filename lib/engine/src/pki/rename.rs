@@ -5,7 +5,7 @@
 //! by itself: parents, chains, keys and lists are found by what they are, not by names.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -41,7 +41,7 @@ impl Pki {
     pub fn rename_ca(&mut self, from: &str, to: &str, now: OffsetDateTime) -> Result<Ca> {
         check_name(to)?;
         let _lock = Lock::wait(&self.lock_path())?;
-        let ca = self.ca(from)?;
+        self.ca(from)?;
         Self::check_new_name(&self.dir, to)?;
         if !self.registry.ends_of(to)?.is_empty() {
             return Err(AuthorityError::NameOfAnother(to.to_owned()));
@@ -50,14 +50,13 @@ impl Pki {
         self.renamed_policy(from, to)?;
         let (from, to) = (from.to_owned(), to.to_owned());
         let marker = Marker { from, to, after: self.registry.last_sequence()? };
-        let path = ca.dir.join(RENAMING);
-        let text = serde_json::to_string(&marker).unwrap_or_default() + "\n";
-        files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
+        let path = self.mark(&marker)?;
         if let Err(e) = self.registry.rename_ca(&marker.from, &marker.to, now) {
             let _ = files::remove_file(&path);
             return Err(e.into());
         }
         self.finish_renaming(&marker)?;
+        self.kept = self.registry.kept_cas()?;
         self.read_policies()?;
         self.ca(&marker.to)
     }
@@ -74,6 +73,21 @@ impl Pki {
         }
         files::remove_file(&new.join(RENAMING))?;
         Ok(files::sync_dir(&new)?)
+    }
+
+    /// Puts a CA under the name that the registry has given it elsewhere.
+    pub(super) fn take_name(&self, from: &str, to: &str) -> Result<()> {
+        self.renamed_policy(from, to)?;
+        let marker = Marker { from: from.to_owned(), to: to.to_owned(), after: 0 };
+        self.mark(&marker)?;
+        self.finish_renaming(&marker)
+    }
+
+    fn mark(&self, marker: &Marker) -> Result<PathBuf> {
+        let path = self.ca_dir(&marker.from).join(RENAMING);
+        let text = serde_json::to_string(marker).unwrap_or_default() + "\n";
+        files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
+        Ok(path)
     }
 
     /// Settles renamings that were stopped.

@@ -121,24 +121,17 @@ impl Pki {
         let replace = |path: PathBuf, text: String| {
             files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)
         };
-        let own = next.certificate();
-        let formers = self.formers(next)?;
-        let is_one = |c: &Certificate| c == own || is_former(c, own) || formers.contains(c);
-        for ca in self.cas()? {
-            let Some(at) = ca.chain.iter().position(is_one) else { continue };
-            let chain = [&ca.chain[..at], &next.chain].concat();
-            if chain == ca.chain {
-                continue;
-            }
-            let changed = Ca { chain, ..ca.clone() };
-            if at == 0 && ca.certificate() != own {
+        for changed in self.changed_by(next)? {
+            let is_next = changed.name == next.name;
+            let former = self.ca(&changed.name)?.chain.swap_remove(0);
+            if is_next && former != *next.certificate() {
                 // It is needed where devices present it, until it ends. Once the chain is replaced nobody
                 // would see which one it was: so it comes first.
-                let former = format!("{FORMER}{}.pem", ca.chain[0].serial);
-                replace(changed.dir.join(former), ca.chain[0].pem())?;
+                let path = changed.dir.join(format!("{FORMER}{}.pem", former.serial));
+                replace(path, former.pem())?;
             }
             replace(changed.dir.join("chain.pem"), changed.chain_pem())?;
-            if at == 0 {
+            if is_next {
                 replace(changed.dir.join("cert.pem"), changed.certificate().pem())?;
             }
         }
@@ -151,6 +144,22 @@ impl Pki {
 }
 
 impl Pki {
+    /// The CAs whose chains a CA's new certificates change, as they become: itself, and those below it.
+    pub(super) fn changed_by(&self, next: &Ca) -> Result<Vec<Ca>> {
+        let own = next.certificate();
+        let formers = self.formers(next)?;
+        let is_one = |c: &Certificate| c == own || is_former(c, own) || formers.contains(c);
+        let mut changed = Vec::new();
+        for ca in self.cas()? {
+            let Some(at) = ca.chain.iter().position(is_one) else { continue };
+            let chain = [&ca.chain[..at], &next.chain].concat();
+            if chain != ca.chain {
+                changed.push(Ca { chain, ..ca });
+            }
+        }
+        Ok(changed)
+    }
+
     /// Certificates that a CA has had, also by other issuers: the one that is in place, and those that were put
     /// aside.
     fn formers(&self, next: &Ca) -> Result<Vec<Certificate>> {

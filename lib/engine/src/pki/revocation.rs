@@ -39,6 +39,9 @@ impl Pki {
         let next = now + Duration::days(days.into());
         let crl = crl::make(&issuer, &revoked, number, now, next)?;
         ca.keep_list(&crl)?;
+        if self.registry.is_shared() {
+            self.publish_list(&self.registry, ca, now)?;
+        }
         Ok(crl)
     }
 }

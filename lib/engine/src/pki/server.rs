@@ -44,6 +44,16 @@ pub(super) fn open_or_create(config: &Path, name: &str) -> Result<Option<Registr
     }
 }
 
+/// Opens the registry in a database, if the name is the address of one. None is made, and a server that does not answer is
+/// not waited for: it may never have been there.
+#[cfg(feature = "postgres")]
+pub(super) fn open_existing(config: &Path, name: &str) -> Result<Option<Registry>> {
+    match is_address(name)? {
+        true => Ok(Some(Registry::open_new_server(&address(config, name)?)?)),
+        false => Ok(None),
+    }
+}
+
 #[cfg(feature = "postgres")]
 fn address(config: &Path, name: &str) -> Result<crate::registry::Address> {
     let parsed = crate::registry::Address::parse(name);
@@ -64,5 +74,11 @@ pub(super) fn open(_: &Path, config: &Path, name: &str) -> Result<Option<Registr
 /// The same.
 #[cfg(not(feature = "postgres"))]
 pub(super) fn open_or_create(config: &Path, name: &str) -> Result<Option<Registry>> {
+    open(Path::new(""), config, name)
+}
+
+/// The same.
+#[cfg(not(feature = "postgres"))]
+pub(super) fn open_existing(config: &Path, name: &str) -> Result<Option<Registry>> {
     open(Path::new(""), config, name)
 }

@@ -50,19 +50,18 @@ impl Pki {
         Ok(())
     }
 
-    /// Records the CAs whose making was stopped. To be called once the clock has been looked at: their rows
-    /// carry its time.
+    /// Records the CAs whose making was stopped, and puts into a shared database what it does not have of the CAs. To be
+    /// called once the clock has been looked at: rows carry its time.
     pub fn record_unfinished(&mut self, now: OffsetDateTime) -> Result<()> {
         let is_marked = |ca: &Ca| ca.dir.join(UNRECORDED).exists();
-        if !self.cas()?.iter().any(is_marked) {
-            return Ok(());
+        if self.cas()?.iter().any(is_marked) {
+            // The process that is making a CA holds it, until that is recorded.
+            let _lock = Lock::wait(&self.lock_path())?;
+            for ca in self.cas()?.into_iter().filter(is_marked) {
+                self.record_in_place_of(&ca, None, now)?;
+                ca.settle()?;
+            }
         }
-        // The process that is making a CA holds it, until that is recorded.
-        let _lock = Lock::wait(&self.lock_path())?;
-        for ca in self.cas()?.into_iter().filter(is_marked) {
-            self.record_in_place_of(&ca, None, now)?;
-            ca.settle()?;
-        }
-        Ok(())
+        self.publish(now)
     }
 }

@@ -9,7 +9,7 @@ use super::new_row::{NewRow, issued};
 use super::row::audit_name;
 use super::{
     Hold, Holder, NewRecord, OrderRecord, Record, Registry, RegistryError, Replaced, Result,
-    Status, foreign, keys, marks, orders,
+    SharedCa, Status, cas, foreign, keys, marks, orders,
 };
 use crate::cert::Certificate;
 use crate::crl::Reason;
@@ -28,6 +28,8 @@ pub(crate) struct With<'a> {
     pub(crate) order: Option<&'a OrderRecord>,
     /// The certificates of the issuing CA and those above: nothing is recorded once one of them was revoked.
     pub(crate) issuers: &'a [Certificate],
+    /// What stations get to know of CAs by it.
+    pub(crate) cas: &'a [SharedCa],
 }
 
 impl Registry {
@@ -67,7 +69,7 @@ impl Registry {
         batch: &str,
         now: OffsetDateTime,
         records: &[&NewRecord],
-        With { marks, range, by, order, issuers }: With<'_>,
+        With { marks, range, by, order, issuers, cas }: With<'_>,
         mut newcomers: Option<&mut Newcomers>,
     ) -> Result<()> {
         // Whether a key from outside is somebody else's is read: nobody may record it meanwhile. Whose device
@@ -78,7 +80,7 @@ impl Registry {
         };
         let rows: Vec<NewRow<'_>> =
             records.iter().map(|record| NewRow::new(record, batch, now, Status::Live)).collect();
-        let detail = with_who(issued(batch, &rows), by);
+        let mut detail = with_who(issued(batch, &rows), by);
         let work = self.begin(turn)?;
         if let Some((hold, done)) = range
             && !orders::hold_range(&work, hold, done)?
@@ -97,6 +99,9 @@ impl Registry {
         foreign::check_new(&work, records)?;
         for mark in marks {
             marks::keep(&work, mark)?;
+        }
+        if let Some(told) = cas::put(&work, cas)? {
+            detail["cas"] = told;
         }
         let own = work.record(now, &rows, &before, &("issue", detail))?;
         // Now nobody else can give a CA another name before this is done.

@@ -79,7 +79,17 @@ impl Registry {
     /// Errors: [`RegistryError::NotARegistry`] for a database without one; [`RegistryError::OwnerFirst`] if it is of an
     /// older version, and the user is not its owner.
     pub fn open_server(address: &Address) -> Result<Self> {
-        let (path, links) = (PathBuf::from(address.to_string()), Links::new(address.clone(), true));
+        Self::open_there(address, true)
+    }
+
+    /// The same for a server that may never have been there, so it is not waited for.
+    pub(crate) fn open_new_server(address: &Address) -> Result<Self> {
+        Self::open_there(address, false)
+    }
+
+    fn open_there(address: &Address, was_there: bool) -> Result<Self> {
+        let (path, links) =
+            (PathBuf::from(address.to_string()), Links::new(address.clone(), was_there));
         match postgres::open(links.of_thread(), &path)? {
             false => Err(RegistryError::NotARegistry(path.display().to_string())),
             true => Ok(Self::over_server(links, path)),

@@ -170,6 +170,13 @@ impl Registry {
         self.row_of(certificate).map(|row| row.is_some())
     }
 
+    /// Whether this very certificate is recorded, and neither revoked nor replaced.
+    pub(crate) fn is_live(&self, certificate: &Certificate) -> Result<bool> {
+        let Some(RowId(row)) = self.row_of(certificate)? else { return Ok(false) };
+        let sql = "SELECT 1 FROM certificate WHERE id = ?1 AND status = 'live'";
+        self.session()?.exists(sql, values![row])
+    }
+
     /// The row of this very certificate, if it is recorded.
     pub fn row_of(&self, certificate: &Certificate) -> Result<Option<RowId>> {
         let session = self.session()?;

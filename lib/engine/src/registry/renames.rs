@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::audit::ACCEPT;
 use super::database::{Session, Turn};
-use super::{Registry, RegistryError, Result, audit};
+use super::{Registry, RegistryError, Result, audit, cas};
 
 /// The action of an audit row that tells of a CA's new name.
 pub(super) const RENAME: &str = "rename";
@@ -64,6 +64,7 @@ impl Registry {
         work.execute("UPDATE crl_number SET ca = ?2 WHERE ca = ?1", values![from, to])?;
         let detail = serde_json::json!({ "from": from, "to": to, "renamed": rows });
         let sequence = work.append(now, RENAME, &detail)?;
+        cas::rename(&work, from, to, now)?;
         work.commit()?;
         self.names_until.fetch_max(sequence, Ordering::Relaxed);
         Ok(())

@@ -141,6 +141,7 @@ pub(super) const CALLS: &[Call] = &[
     ("pop submit", "signed.txt --ca line {rest}", Rest),
     ("registry check", "", Pki),
     ("registry migrate", "--to new.sqlite", Pki),
+    ("registry publish", "", Pki),
     ("registry repair", "", Pki),
     ("registry repair", "--against {in}", File),
     ("registry export", "", Pki),
@@ -157,6 +158,8 @@ pub(super) const OTHERS: &[&str] = &[
     "profile list",
     "profile show",
     "registry roles",
+    // It meets a database: `cli joined` has its ways to fail.
+    "registry join",
     "completions",
     "man",
     "config show",

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn policy(text: &str) -> SigningPolicy {
-    SigningPolicy::new("line", &toml::from_str(text).unwrap(), None).unwrap()
+    SigningPolicy::new("line", &toml::from_str(text).unwrap()).unwrap()
 }
 
 fn name(text: &str) -> Name {
@@ -26,23 +26,24 @@ fn fields_are_supplied_match_or_free() {
 
 #[test]
 fn ids_fit_patterns_or_a_list() {
-    let raw: RawPolicy = toml::from_str("ids = ['GW-*', 'SN00??']").unwrap();
-    let list = "# these too\nspecial-1\n\n".to_owned();
-    let policy = SigningPolicy::new("line", &raw, Some(list)).unwrap();
+    let text = "ids = ['GW-*', 'SN00??']\nexact_ids = ['special-2']";
+    let mut raw: RawPolicy = toml::from_str(text).unwrap();
+    raw.list("# these too\nspecial-1\n\n");
+    let policy = SigningPolicy::new("line", &raw).unwrap();
     let check = |id: &str| policy.check_id(&DeviceId::parse(id).unwrap());
-    for good in ["GW-1", "GW-", "SN0042", "special-1"] {
+    for good in ["GW-1", "GW-", "SN0042", "special-1", "special-2"] {
         assert_eq!(check(good), Ok(()), "{good}");
     }
-    for bad in ["gw-1", "SN004", "SN00423", "special-2", "XGW-1"] {
+    for bad in ["gw-1", "SN004", "SN00423", "special-3", "special-*", "XGW-1"] {
         let error = check(bad).unwrap_err().to_string();
-        assert!(error.ends_with("it signs GW-*, SN00??, the 1 id(s) of its list"), "{error}");
+        assert!(error.ends_with("it signs GW-*, SN00??, the 2 id(s) of its list"), "{error}");
     }
 }
 
 #[test]
 fn unknown_fields_and_rules_are_refused() {
     let raw: RawPolicy = toml::from_str("X = 'match'").unwrap();
-    assert!(SigningPolicy::new("line", &raw, None).unwrap_err().contains("\"X\""));
+    assert!(SigningPolicy::new("line", &raw).unwrap_err().contains("\"X\""));
     assert!(toml::from_str::<RawPolicy>("C = 'sometimes'").is_err());
 }
 

@@ -46,6 +46,15 @@ impl<'r> Session<'r> {
         Self { name, engine: Engine::Postgres(link) }
     }
 
+    /// Whether it is a server, which has what stations share.
+    pub(in crate::registry) fn is_server(&self) -> bool {
+        match self.engine {
+            Engine::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => true,
+        }
+    }
+
     /// Runs a statement; how many rows it has changed. A row that must be unique and is there already is a
     /// [`RegistryError::Conflict`].
     pub(in crate::registry) fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {

@@ -15,11 +15,13 @@
 //! | `create` | an order is recorded, and taken back |
 //! | `steps` | steps are recorded |
 //! | `sharing` | the list is shared out to stations, in ranges |
-//! | `read` | orders and their devices are read |
+//! | `read` | orders and their lists are read |
+//! | `devices` | what became of their devices |
 //! | `check` | everything is as it was written |
 
 mod check;
 mod create;
+mod devices;
 mod read;
 mod record;
 mod sharing;

@@ -1,4 +1,4 @@
-//! Orders and their devices, read.
+//! Orders and their lists, read.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use time::OffsetDateTime;
 
 #[cfg(feature = "serve")]
 use super::record::Recent;
-use super::record::{OrderRecord, OrderState, Ordered, OrderedDevice, Step};
+use super::record::{OrderRecord, Ordered, Step};
 #[cfg(feature = "serve")]
 use crate::cert::Serial;
 use crate::client_id::DeviceId;
 use crate::registry::database::value::Fetched;
 use crate::registry::query::moment;
 use crate::registry::renames::Renames;
-use crate::registry::{Registry, RegistryError, Result, RowId, Status};
+use crate::registry::{Registry, RegistryError, Result, RowId};
 
 /// How many orders are named where one is not known.
 const MOST_KNOWN: usize = 3;
@@ -116,36 +116,6 @@ impl Registry {
         self.session()?.each(sql, values![order.id], |row| visit(read_ordered(row, 0)?))
     }
 
-    /// Visits the devices of an order in the order of its list, with what became of each. An error of `visit` ends
-    /// it. For one moment of the registry, hold a [snapshot](Self::snapshot).
-    pub fn each_order_device<E: From<RegistryError>>(
-        &self,
-        order: &OrderRecord,
-        mut visit: impl FnMut(OrderedDevice) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
-        let mut position = 0;
-        self.each_ordered(order, |ordered| {
-            let device = self.order_device(order, position, ordered)?;
-            position += 1;
-            visit(device)
-        })
-    }
-
-    /// A device of an order, by its id in any case, with what has become of it.
-    #[cfg(feature = "serve")]
-    pub(crate) fn device_of_order(
-        &self,
-        order: &OrderRecord,
-        id: &str,
-    ) -> Result<Option<OrderedDevice>> {
-        let sql = "SELECT client_id, line, details, position FROM order_device
-             WHERE of_order = ?1 AND folded_id = ?2";
-        let found = self.session()?.first(sql, values![order.id, id.to_lowercase()], |row| {
-            Ok((read_ordered(row, 0)?, row.get::<i64>(3)?.cast_unsigned()))
-        })?;
-        found.map(|(ordered, position)| self.order_device(order, position, ordered)).transpose()
-    }
-
     /// How many devices of an order have got their live certificate since a moment and since it was made, and the last
     /// ten.
     #[cfg(feature = "serve")]
@@ -182,81 +152,6 @@ impl Registry {
             Ok((row.get(0)?, row.get::<i64>(1)?.cast_unsigned()))
         })
     }
-
-    fn order_device(
-        &self,
-        order: &OrderRecord,
-        position: u64,
-        ordered: Ordered,
-    ) -> Result<OrderedDevice> {
-        let folded = ordered.id.folded();
-        let tail = "WHERE folded_id = ?1 AND status = 'live'";
-        let live = self.collect(tail, values![&folded])?.pop();
-        // What was made after the order was taken back is not of it; what was made in that second and is of it, is revoked.
-        let live = live.filter(|live| order.taken_back.is_none_or(|end| live.recorded < end));
-        let (lives, formers, revoked) = self.made_since(&folded, order.audit)?;
-        let mut device = OrderedDevice {
-            position,
-            ordered,
-            state: OrderState::Open,
-            before: live.is_some() && lives == 0,
-            made: lives + formers,
-            live,
-            failed: None,
-            connected: None,
-            handed_over: None,
-        };
-        self.read_steps(order, &mut device)?;
-        device.state = match (&device.live, &device.failed, revoked) {
-            (Some(_), ..) => OrderState::Issued,
-            (None, Some(_), _) => OrderState::Failed,
-            (None, None, true) => OrderState::Revoked,
-            (None, None, false) => OrderState::Open,
-        };
-        Ok(device)
-    }
-
-    /// How many live and how many former certificates of a device were recorded after a row of the audit log, and
-    /// whether its last former one, whenever it was recorded, is revoked.
-    fn made_since(&self, folded: &str, audit: i64) -> Result<(u64, u64, bool)> {
-        let session = self.session()?;
-        let sql = "SELECT count(*) FROM certificate
-             WHERE folded_id = ?1 AND status = 'live' AND audit > ?2";
-        let lives: i64 = session.one(sql, values![folded, audit], |row| row.get(0))?;
-        let sql = "SELECT count(*) FILTER (WHERE audit > ?2),
-             (SELECT status FROM certificate WHERE folded_id = ?1 AND status <> 'live'
-              ORDER BY id DESC LIMIT 1)
-             FROM certificate WHERE folded_id = ?1 AND status <> 'live'";
-        let (formers, last): (i64, Option<String>) =
-            session.one(sql, values![folded, audit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let revoked = last.as_deref() == Some(Status::Revoked.name());
-        Ok((lives.cast_unsigned(), formers.cast_unsigned(), revoked))
-    }
-
-    /// What steps say of a device: the last failure, and the first of each other step with its live certificate.
-    fn read_steps(&self, order: &OrderRecord, device: &mut OrderedDevice) -> Result<()> {
-        let live = device.live.as_ref().map(|record| record.row.0);
-        let sql = "SELECT step, at, certificate, reason FROM order_step
-             WHERE of_order = ?1 AND position = ?2 ORDER BY id";
-        let values = values![order.id, device.position.cast_signed()];
-        let steps: Vec<(String, i64, Option<i64>, Option<String>)> =
-            self.session()?
-                .all(sql, values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-        for (step, at, of, reason) in steps {
-            let at = moment(at);
-            match step.as_str() {
-                Step::FAILED => device.failed = Some((at, reason.unwrap_or_default())),
-                Step::CONNECTED if of == live && live.is_some() => {
-                    device.connected.get_or_insert(at);
-                }
-                Step::HANDED_OVER if of == live && live.is_some() => {
-                    device.handed_over.get_or_insert(at);
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The row keeps the name that the CA had when the order was made.
@@ -277,7 +172,7 @@ fn read_order(row: &Fetched<'_>, renames: &Renames) -> Result<OrderRecord> {
 }
 
 /// The rows of lists hold ids that were good when they were read.
-fn read_ordered(row: &Fetched<'_>, first: usize) -> Result<Ordered> {
+pub(super) fn read_ordered(row: &Fetched<'_>, first: usize) -> Result<Ordered> {
     let details: String = row.get(first + 2)?;
     let details: BTreeMap<String, String> = serde_json::from_str(&details).unwrap_or_default();
     let line: Option<i64> = row.get(first + 1)?;

@@ -11,16 +11,13 @@ use crate::registry::{RegistryError, Result};
 const FIRST: i64 = schema::VERSION;
 
 /// The present version: it has what only a database can do, and a file knows nothing of.
-const VERSION: i64 = 8;
+const VERSION: i64 = 9;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// Makes version 8 of version 7.
-const VERSION_8: &str = include_str!("version_8.sql");
-
-/// Tells the audit log of it, unless the registry was taken elsewhere: that row is to stay the last one.
-const UPGRADED: &str = "SELECT append(extract(epoch FROM now())::bigint, 'migrate', '{\"from\":7,\"to\":8}', NULL)
-    FROM head WHERE NOT EXISTS (SELECT 1 FROM audit AS a WHERE a.sequence = head.sequence AND a.action = 'move')";
+/// What makes the next version of each.
+const STEPS: [(i64, &str); 2] =
+    [(7, include_str!("version_8.sql")), (8, include_str!("version_9.sql"))];
 
 /// Two may make or change it at once: the lock is for those, and ends with the transaction.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('c8y_pki.create'))";
@@ -32,7 +29,7 @@ pub(in crate::registry) fn create_if_missing(link: &Link, path: &Path) -> Result
     }
     link.begin(path, &format!("BEGIN; {LOCK}"))?;
     let made = match version(link, path) {
-        Ok(None) => link.batch(path, &format!("{SCHEMA}; {VERSION_8}; COMMIT")),
+        Ok(None) => link.batch(path, &format!("{SCHEMA}; {}; COMMIT", steps(FIRST))),
         other => other.map(|_| ()),
     };
     link.end();
@@ -46,24 +43,42 @@ pub(in crate::registry) fn open(link: &Link, path: &Path) -> Result<bool> {
     match version(link, path)? {
         None => Ok(false),
         Some(VERSION) => Ok(true),
-        Some(FIRST) => upgrade(link, path).map(|()| true),
+        Some(found @ FIRST..VERSION) => upgrade(link, path, found).map(|()| true),
         Some(found) => Err(RegistryError::TooNew { path: name(), found, known: VERSION }),
     }
 }
 
-fn upgrade(link: &Link, path: &Path) -> Result<()> {
+fn upgrade(link: &Link, path: &Path, from: i64) -> Result<()> {
     link.begin(path, &format!("BEGIN; {LOCK}"))?;
     let done = match version(link, path) {
-        Ok(Some(FIRST)) => link.batch(path, &format!("{VERSION_8}; {UPGRADED}; COMMIT")),
+        Ok(Some(found @ FIRST..VERSION)) => {
+            link.batch(path, &format!("{}; {}; COMMIT", steps(found), upgraded(found)))
+        }
         other => other.map(|_| ()),
     };
     link.end();
     done.map_err(|e| match e {
         RegistryError::NotAllowed { path, .. } => {
-            RegistryError::OwnerFirst { path, found: FIRST, known: VERSION }
+            RegistryError::OwnerFirst { path, found: from, known: VERSION }
         }
         other => other,
     })
+}
+
+/// What makes the present version of one of an older version.
+fn steps(from: i64) -> String {
+    let steps: Vec<&str> =
+        STEPS.iter().filter(|(of, _)| *of >= from).map(|(_, step)| *step).collect();
+    steps.join("; ")
+}
+
+/// Tells the audit log of it, unless the registry was taken elsewhere: that row is to stay the last one.
+fn upgraded(from: i64) -> String {
+    let detail = serde_json::json!({ "from": from, "to": VERSION });
+    format!(
+        "SELECT append(extract(epoch FROM now())::bigint, 'migrate', '{detail}', NULL)
+         FROM head WHERE NOT EXISTS (SELECT 1 FROM audit AS a WHERE a.sequence = head.sequence AND a.action = 'move')"
+    )
 }
 
 /// The version of the registry in a database; none if there is no registry.

@@ -1,5 +1,5 @@
--- The registry on PostgreSQL 13 or later: version 7, which version_8.sql brings up to 8. Run by its owner, in one
--- transaction.
+-- The registry on PostgreSQL 13 or later: version 7; version_8.sql and version_9.sql bring it up to the present one. Run
+-- by its owner, in one transaction.
 --
 -- Texts in indexes are COLLATE "C": another collation changes its order with the operating system's library, and an
 -- index of it is then silently broken. There are no partitions: a unique index would hold in each of them alone.
