@@ -1,14 +1,14 @@
 //! The devices of an order for a run, and what an order says of devices that are made anew.
 
 use super::error::{OrderError, Result};
-use crate::list::{Device, DeviceList};
+use crate::list::{Counted, Device, DeviceList};
 use crate::registry::{OrderRecord, Ordered, Registry};
 
 /// The list of an order, with all that it says of each device; also of one that was taken back.
 pub fn list_of(registry: &Registry, order: &OrderRecord) -> Result<DeviceList> {
-    let mut list = DeviceList::default();
+    let (mut list, counted) = (DeviceList::default(), Counted::of_name(&order.list));
     registry.each_ordered(order, |Ordered { id, line, details }| -> Result {
-        list.devices.push(Device { line, details, ..Device::from(id) });
+        list.devices.push(Device { line, counted, details, ..Device::from(id) });
         Ok(())
     })?;
     Ok(list)
