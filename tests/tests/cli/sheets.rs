@@ -203,6 +203,9 @@ for row, cells in {3: ['id', 'name'], 4: ['gw-1', 'two\\nlines'], 6: [None, None
     workbook(&cli, "twin.xlsx", "[sheet.append(row) for row in [['id'], [None], ['GW-1']]]");
     let said = refused(&cli, &issue("twin.xlsx"));
     assert!(said.contains("device id \"GW-1\" (row 3) looks like"), "{said}");
+    workbook(&cli, "new.xlsx", "[sheet.append(row) for row in [['id'], [None], ['gw 9']]]");
+    let said = refused(&cli, &issue("new.xlsx"));
+    assert!(said.contains("device id \"gw 9\" (row 3)"), "{said}");
     for end in ["\n", "\r\n", "\r"] {
         let lines = ["", ",,", "id,name", "gw-1,\"two", "lines\"", ",", "", "b:b,x"];
         cli.write("list.csv", lines.join(end));
