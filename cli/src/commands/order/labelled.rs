@@ -9,7 +9,7 @@ use c8y_pki_engine::list::Device;
 use c8y_pki_engine::orders::{self, OrderOptions};
 use c8y_pki_engine::registry::{OrderRecord, OrderState, Ordered, Record, Registry, Status};
 
-use super::issue_command;
+use super::view::issue_command;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 
