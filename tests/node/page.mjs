@@ -107,6 +107,11 @@ try {
     await appears('Newest first', '401');
     // Who was refused stands by itself, above.
     await appears('Refused', '/tenant/%3Cimg%20src=x%20onerror=window.taken=1%3E');
+    // Who looks something up and finds nothing was answered.
+    const found = await client.core.fetch('/identity/externalIds/c8y_Serial/nobody');
+    assert.equal(found.status, 404);
+    await appears('Newest first', '/identity/externalIds/c8y_Serial/nobody');
+    assert.ok(!(await rows('Refused')).flat().some(text => text.includes('nobody')), 'a look-up counts as refused');
     return { newest: (await rows('Newest first')).slice(0, 3) };
   });
 
@@ -141,6 +146,20 @@ try {
     await page.screenshot({ path: path.join(folder, 'page.png'), fullPage: true });
     assert.ok(![...asked].some(one => one.includes('state.json')), 'the page asks for everything');
     return { asked: [...asked].slice(0, 5) };
+  });
+
+  await step('very many refusals', async () => {
+    const refused = () => client.core.fetch('/tenant/nothing').then(answer => assert.equal(answer.status, 404));
+    for (let sent = 0; sent < 1000; sent += 50) await Promise.all(Array.from({ length: 50 }, refused));
+    // Look-ups do not push them off the page.
+    for (let sent = 0; sent < 1000; sent += 50) {
+      await Promise.all(Array.from({ length: 50 }, () => client.core.fetch('/identity/externalIds/c8y_Serial/nobody')));
+    }
+    await page.getByText('1000 or more', { exact: true }).waitFor({ timeout: 15000 });
+    const card = page.locator('ul.cards li', { hasText: '1000 or more' });
+    assert.equal(await card.textContent(), '1000 or morerefused');
+    assert.equal((await rows('Refused'))[0][0], '/tenant/nothing');
+    await page.screenshot({ path: path.join(folder, 'many.png') });
   });
 
   await step('small screen', async () => {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use c8y_pki_core::profile::toml_fault;
 use c8y_pki_engine::files;
 use serde::Deserialize;
 
@@ -56,11 +57,11 @@ impl Config {
 
     fn of(path: &Path) -> Result<Self> {
         let bytes = files::read_small(path)?;
-        toml::from_str(&String::from_utf8_lossy(&bytes)).map_err(|e| {
-            let line = e.span().map(|span| 1 + bytes[..span.start].iter().filter(|b| **b == b'\n').count());
-            let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+        let text = String::from_utf8_lossy(&bytes);
+        toml::from_str(&text).map_err(|e| {
+            let (line, words) = toml_fault(&text, &e);
             Failure::usage(
-                format!("{}{line}: {}", path.display(), e.message()),
+                format!("{}, line {line}: {words}", path.display()),
                 "it may hold pki, ca, out, output, color, and in [subject] country, state, locality, org, org-unit, email",
             )
         })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use c8y_pki_core::profile::toml_fault;
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::files::{self, Access, Existing, FileError};
 use serde::{Deserialize, Serialize};
@@ -104,9 +105,11 @@ impl Contexts {
             return Ok(Self::default());
         };
         let bytes = files::read_small(&path)?;
-        toml::from_str(&String::from_utf8_lossy(&bytes)).map_err(|e| {
+        let text = String::from_utf8_lossy(&bytes);
+        toml::from_str(&text).map_err(|e| {
+            let (line, words) = toml_fault(&text, &e);
             Failure::usage(
-                format!("{} cannot be read: {}", path.display(), e.message()),
+                format!("{} cannot be read, line {line}: {words}", path.display()),
                 "correct it, or remove it and add the contexts again",
             )
         })

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
+use super::routes;
+
 /// How many requests are kept, and how many refused ones before those.
 const KEPT: usize = 1000;
 
@@ -38,17 +40,18 @@ pub struct Connection {
     /// Why it was refused, where the answer does not say; or what it should have done otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether it was refused, and not on purpose.
+    pub refused: bool,
 }
 
 impl Connection {
-    /// Whether it was refused, and not on purpose. That an option is not set is an answer to a question. The page judges
-    /// alike.
+    /// Whether it was refused, and not on purpose. That there is none is an answer to who looks something up.
     fn is_refused(&self) -> bool {
         let is_no = match self.port.starts_with("mqtt") {
             true => self.status > 0 || self.method == "PUBLISH",
             false => {
-                let is_unset = self.status == 404 && self.path.starts_with("/tenant/options/");
-                self.status >= 400 && !is_unset
+                let is_none = self.status == 404 && routes::looks_up(&self.method, &self.path);
+                self.status >= 400 && !is_none
             }
         };
         is_no && self.fault.is_none()
@@ -71,8 +74,9 @@ impl Journal {
         self.requests += 1;
         self.faulted += u64::from(connection.fault.is_some());
         connection.number = self.requests;
+        connection.refused = connection.is_refused();
         if self.kept.len() == KEPT {
-            self.refused.extend(self.kept.pop_front().filter(Connection::is_refused));
+            self.refused.extend(self.kept.pop_front().filter(|oldest| oldest.refused));
         }
         if self.refused.len() > KEPT {
             self.refused.pop_front();
@@ -114,6 +118,7 @@ mod tests {
             certificate: None,
             fault: None,
             reason: None,
+            refused: false,
         };
         let mut journal = Journal::default();
         journal.add(connection("gw-1", 5));
@@ -123,5 +128,37 @@ mod tests {
         (0..5 * KEPT).for_each(|_| journal.add(connection("gw-3", 5)));
         assert_eq!(journal.all().count(), 2 * KEPT);
         assert_eq!(journal.after(10 * KEPT as u64).len(), 1);
+    }
+
+    #[test]
+    fn a_look_up_that_finds_nothing_is_not_refused() {
+        let mut journal = Journal::default();
+        let one = "/identity/externalIds/c8y_Serial/gw-1";
+        for (method, path, status, refused) in [
+            ("GET", one, 404, false),
+            ("HEAD", one, 404, false),
+            ("GET", "/tenant/options/a/b", 404, false),
+            ("GET", one, 401, true),
+            ("GET", one, 403, true),
+            ("GET", "/tenant/nothing", 404, true),
+            ("DELETE", "/inventory/managedObjects/7", 404, true),
+            ("POST", "/devicecontrol/bulkNewDeviceRequests", 422, true),
+        ] {
+            journal.add(Connection {
+                number: 0,
+                at: String::new(),
+                port: "https",
+                method: method.to_owned(),
+                path: path.to_owned(),
+                status,
+                user: None,
+                certificate: None,
+                fault: None,
+                reason: None,
+                refused: false,
+            });
+            let last = journal.all().last().map(|connection| connection.refused);
+            assert_eq!(last, Some(refused), "{method} {path} {status}");
+        }
     }
 }

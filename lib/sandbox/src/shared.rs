@@ -187,6 +187,7 @@ impl Shared {
             certificate: None,
             fault: fault.map(Fault::name),
             reason,
+            refused: false,
         });
         (answer, fault)
     }

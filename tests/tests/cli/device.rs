@@ -213,7 +213,7 @@ fn a_list_without_a_column_of_ids_is_refused() {
     let cli = Cli::with_cas();
     cli.write("list.csv", "name,type\na,b\n");
     let said = cli.fails(2, &issue("--from list.csv"));
-    assert!(said.contains("list.csv: the first line has no column named id"), "{said}");
+    assert!(said.contains("list.csv: the header in line 1 has no column named id"), "{said}");
 }
 
 #[test]

@@ -140,7 +140,11 @@ fn labels_with_one_time_passwords_are_secrets() {
         "order labels acme --template label-registration.toml --domain t.example.com --out x.pdf",
     )
     .expect(2);
-    cli.ok(&format!("{line} --domain t.example.com --sheet 100x50 --out x.pdf"));
+    // As everywhere, the host of a tenant may come with a scheme; what is no host is none.
+    let refused =
+        cli.run(&format!("{line} --domain https://t.example.com/x --out x.pdf")).expect(2);
+    assert!(refused.stderr.contains("only a host and a port are wanted"), "{}", refused.stderr);
+    cli.ok(&format!("{line} --domain https://T.example.com/ --sheet 100x50 --out x.pdf"));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -181,7 +185,7 @@ fn a_label_does_not_lack_what_it_is_to_show() {
         ("--template my.toml", "my.toml"),
         ("--qr {nothing}", "{nothing} is no placeholder of labels"),
         ("--sheet l9999", "l9999"),
-        ("--sheet 5x5", "is not read reliably"),
+        ("--sheet 5x5", "mm to be read reliably, and the label has room for 2.21 mm"),
         ("--qr {id", "in the text \"{id\" of a label a } is missing"),
         ("--sheet 1e2x50", "each side has 5 to 1000"),
         ("--sheet 4x50", "each side has 5 to 1000"),
@@ -262,6 +266,90 @@ fn labels_are_made_again_for_some_and_for_several_orders() {
         said.error().contains("1 of 2 devices") && said.error().contains("meter-2"),
         "{said:?}"
     );
-    cli.fails(2, "order labels --out n.pdf");
+    let said = cli.fails(2, "order labels --out n.pdf");
+    assert!(
+        said.contains("name an order") && said.contains("give a list with --from FILE"),
+        "{said}"
+    );
     assert!(!cli.path("n.pdf").exists());
+}
+
+#[test]
+fn a_column_of_the_table_holds_the_same_of_all_devices() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id,name,group\ngw-1,One,\ngw-2,,Hall\n");
+    cli.ok("order create acme --from list.csv --ca line");
+    let lines = ["{id}", "{name}", "{group}", "{order}"]
+        .map(|text| format!("[[line]]\ntext = \"{text}\"\npoints = 6\n"))
+        .concat();
+    cli.write("t.toml", lines);
+    cli.ok("order labels acme --template t.toml --format csv --out l.csv");
+    let expected =
+        "id,qr,line_1,line_2,line_3,line_4\ngw-1,,gw-1,One,,acme\ngw-2,,gw-2,,Hall,acme\n";
+    assert_eq!(cli.text("l.csv"), expected);
+    // Elsewhere no gap is left.
+    cli.ok("order labels acme --template t.toml --format svg --sheet 70x30 --out svg");
+    assert_eq!(cli.text("svg/gw-1.svg").matches("<text").count(), 3);
+}
+
+#[test]
+fn a_store_password_of_a_former_keystore_is_told_as_such() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id\ngw-1\ngw-2\n");
+    cli.write("store.pw", "correct horse 7\n");
+    cli.ok("order create acme --from list.csv --ca line --bundle p12");
+    cli.ok(&format!("device issue --order acme --out out --secrets first.csv {CA_PW}"));
+    cli.ok(&format!(
+        "device issue gw-1 --existing replace --ca line --bundle p12 --out out --secrets again.csv {CA_PW}"
+    ));
+    cli.write("t.toml", "qr = \"{id}\"\n[[line]]\ntext = \"{store_password}\"\npoints = 6\n");
+    let labels = "order labels acme --template t.toml --format csv";
+    let said = cli.fails(2, &format!("{labels} --secrets first.csv --out l.csv"));
+    let shown = cli.run("device show gw-1 --json").expect(0).json_lines();
+    let serial = shown[1]["serial"].as_str().expect("a serial number");
+    assert!(
+        said.contains("1 of 2 devices has only the store password of another certificate"),
+        "{said}"
+    );
+    assert!(said.contains(&format!(", it has {serial} now)")), "{said}");
+    assert!(said.contains("add it with another --secrets FILE"), "{said}");
+    cli.ok(&format!("{labels} --secrets first.csv --secrets again.csv --out l.csv"));
+    // OpenSSL opens the keystores with what the labels say.
+    let Some(openssl) = tool("openssl") else { return };
+    let text = cli.text("l.csv");
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    for row in reader.records() {
+        let row = row.expect("a row");
+        let (store, word) =
+            (cli.arg(&format!("out/{}/keystore.p12", &row[0])), format!("pass:{}", &row[2]));
+        openssl.run(&["pkcs12", "-in", &store, "-passin", &word, "-nokeys", "-noout"]);
+    }
+}
+
+#[test]
+fn labels_of_revoked_devices_are_told_of() {
+    let (cli, _) = order(3);
+    cli.ok("device revoke gw-0001 --yes");
+    let small = "order labels acme --template label-small.toml --out s.pdf";
+    let said = cli.run(small).expect(0).stderr;
+    assert!(said.contains("1 of 3 devices is revoked, and it gets a label: gw-0001"), "{said}");
+    cli.write("box.csv", "id\ngw-0001\ngw-0002\n");
+    let said = cli
+        .run("order labels --from box.csv --template label-small.toml --out b.pdf")
+        .expect(0)
+        .stderr;
+    assert!(said.contains("1 of 2 devices is revoked, and it gets a label: gw-0001"), "{said}");
+}
+
+#[test]
+fn a_fault_of_a_template_is_said_in_words() {
+    let (cli, _) = order(1);
+    for (text, words) in [
+        ("\nqr = 7\n", "t.toml: line 2: invalid type: integer `7`, expected a string"),
+        ("qr = \"{id}\"\nqr = \"{id}\"\n", "t.toml: line 2: the key qr is there twice"),
+    ] {
+        cli.write("t.toml", text);
+        let said = cli.fails(2, "order labels acme --template t.toml --out n.pdf");
+        assert!(said.contains(words) && !said.contains("\\n") && !said.contains('|'), "{said}");
+    }
 }

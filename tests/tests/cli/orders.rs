@@ -332,7 +332,10 @@ fn a_list_with_a_header_twice_is_refused() {
     let cli = Cli::with_cas();
     cli.write("twice.csv", "id,name,name\ngw-1,One,Two\n");
     let said = cli.fails(2, "order create acme --from twice.csv --ca line");
-    assert!(said.contains("twice.csv: the first line has the column \"name\" twice"), "{said}");
+    assert!(
+        said.contains("twice.csv: the header in line 1 has the column \"name\" twice"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -435,4 +438,32 @@ fn an_order_that_could_never_be_issued_is_not_kept() {
     assert!(said.contains("line 3") && said.contains("gw_2"), "{said}");
     assert_eq!(cli.ok("order list --json"), "");
     cli.ok("order create a --from good.csv --ca line");
+}
+
+#[test]
+fn an_order_says_in_words_how_far_it_is_and_how_its_devices_are_made() {
+    let cli = Cli::with_cas();
+    cli.write("acme.csv", LIST);
+    cli.ok(
+        "order create acme --from acme.csv --ca line --key-type ec-p384 --days 90 --bundle pem,p12",
+    );
+    let shown = cli.ok("order show acme");
+    for line in [
+        "  profile      device\n",
+        "  key type     ec-p384\n",
+        "  days         90\n",
+        "  bundle       pem, p12\n",
+        "  not begun    3 of 3\n",
+        "  missing      gw-1 (line 2), not begun\n",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    let devices = cli.ok("order show acme --devices");
+    assert_eq!(devices.matches("not begun").count(), 3, "{devices}");
+    assert!(!devices.contains("open"), "{devices}");
+    // What counts is what a device gets.
+    cli.write("store.pw", "correct horse 7\n");
+    cli.ok(&format!("device issue --order acme --out out --store-password-file store.pw {CA_PW}"));
+    let made = cli.run("cert show out/gw-1/cert.pem --json").expect(0).json();
+    assert_eq!(made["public_key"]["algorithm"], "EC P-384", "{made}");
 }

@@ -123,6 +123,10 @@ fn an_unknown_key_is_named_with_its_line() {
     let cli = example(|text| text.replace("create = true\n", "create = true\ncolour = 1\n"));
     let line = line_of(&cli, "colour");
     refused(&cli, &format!("error: demo/rollout.toml line {line}: unknown field `colour`"));
+    let cli = example(|text| text.replace("create = true\n", "create = true\ncreate = true\n"));
+    let file = cli.text("demo/rollout.toml");
+    let line = 2 + file.lines().position(|line| line == "create = true").expect("the key");
+    refused(&cli, &format!("error: demo/rollout.toml line {line}: the key create is there twice"));
 }
 
 #[test]

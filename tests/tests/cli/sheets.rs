@@ -164,7 +164,7 @@ big.save(sys.argv[2])
     let said = refused(&cli, &issue("big.xlsx"));
     assert!(
         said.contains(
-            "in the column \"ICCID\" of big.xlsx line 2 is a number that a spreadsheet has rounded"
+            "in the column \"ICCID\" of big.xlsx row 2 is a number that a spreadsheet has rounded"
         ),
         "{said}"
     );
@@ -173,4 +173,173 @@ big.save(sys.argv[2])
         .expect("written");
     let said = refused(&cli, &issue("torn.xlsx"));
     assert!(said.contains("torn.xlsx: it is no workbook that can be read"), "{said}");
+}
+
+/// Writes a workbook with openpyxl: a script that has `sheet`, the first one, and `book`.
+fn workbook(cli: &Cli, name: &str, script: &str) -> bool {
+    let Some(python) = python_with("openpyxl") else { return false };
+    let whole = format!(
+        "import datetime, sys, openpyxl\nbook = openpyxl.Workbook()\nsheet = book.active\n{script}\nbook.save(sys.argv[1])\n"
+    );
+    python.run(&["-c", &whole, &cli.arg(name)]);
+    true
+}
+
+#[test]
+fn faults_are_named_by_the_row_or_line_that_their_program_shows() {
+    let cli = Cli::with_cas();
+    let script = "\
+for row, cells in {3: ['id', 'name'], 4: ['gw-1', 'two\\nlines'], 6: [None, None], 8: ['b:b', 'x'], 9: ['gw-1', 'y']}.items():
+    for column, value in enumerate(cells):
+        sheet.cell(row, column + 1, value)";
+    if !workbook(&cli, "list.xlsx", script) {
+        return;
+    }
+    let said = refused(&cli, &issue("list.xlsx"));
+    assert!(said.contains("\"b:b\" (list.xlsx row 8)"), "{said}");
+    assert!(said.contains("\"gw-1\" (list.xlsx row 9) is there already in row 4"), "{said}");
+    // What is said later, of a list that was read before.
+    cli.ok(&format!("device issue gw-1 --ca line --out out {CA_PW}"));
+    workbook(&cli, "twin.xlsx", "[sheet.append(row) for row in [['id'], [None], ['GW-1']]]");
+    let said = refused(&cli, &issue("twin.xlsx"));
+    assert!(said.contains("device id \"GW-1\" (row 3) looks like"), "{said}");
+    workbook(&cli, "new.xlsx", "[sheet.append(row) for row in [['id'], [None], ['gw 9']]]");
+    let said = refused(&cli, &issue("new.xlsx"));
+    assert!(said.contains("device id \"gw 9\" (row 3)"), "{said}");
+    for end in ["\n", "\r\n", "\r"] {
+        let lines = ["", ",,", "id,name", "gw-1,\"two", "lines\"", ",", "", "b:b,x"];
+        cli.write("list.csv", lines.join(end));
+        let said = refused(&cli, &issue("list.csv"));
+        assert!(said.contains("\"b:b\" (list.csv line 8)"), "{end:?}: {said}");
+    }
+}
+
+#[test]
+fn empty_rows_before_the_header_are_ignored() {
+    let cli = Cli::with_cas();
+    for (number, text) in [
+        "\n\nid;name\na0;x\n",
+        ",,\n,,\nid,name,\na1,x,\n",
+        "sep=;\n\n;\nid;name\na2;x\n",
+        "\"\"\t\"\"\nid\tname\na3\tx\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        cli.write("list.csv", text);
+        cli.ok(&issue("list.csv"));
+        assert!(issued(&cli).contains(&format!("a{number}")), "{text:?}");
+    }
+    for empty in ["", "\n\n", ",,\n;;\n", "sep=;\n"] {
+        cli.write("empty.csv", empty);
+        let said = refused(&cli, &issue("empty.csv"));
+        assert!(said.contains("empty.csv: it is empty"), "{empty:?}: {said}");
+    }
+    cli.write("other.csv", "\nname;type\na;b\n");
+    let said = refused(&cli, &issue("other.csv"));
+    assert!(
+        said.contains("the header in line 2 has no column named id: only name, type"),
+        "{said}"
+    );
+    let script = "sheet['A3'], sheet['B3'], sheet['A4'], sheet['B4'] = 'id', 'name', 'gw-x', 'X'";
+    if workbook(&cli, "list.xlsx", script) {
+        cli.ok(&issue("list.xlsx"));
+        assert!(issued(&cli).contains(&"gw-x".to_owned()));
+    }
+}
+
+#[test]
+fn what_a_formula_could_not_count_is_no_value() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id;name\ngw-1;#BEZUG!\n#N/A;x\ngw-3;fine #N/A\n");
+    let said = refused(&cli, &issue("list.csv"));
+    assert!(
+        said.contains(
+            "\"#BEZUG!\" in the column \"name\" of list.csv line 2 is the error of a formula"
+        ),
+        "{said}"
+    );
+    assert!(
+        said.contains("\"#N/A\" in the column \"id\" of list.csv line 3 is the error of a formula"),
+        "{said}"
+    );
+    assert!(said.contains("2 of 3 devices cannot be issued"), "{said}");
+    let cells = "[sheet.append(row) for row in [['id', 'name'], ['gw-1', '#REF!'], ['gw-2', 'x']]]";
+    if !workbook(&cli, "list.xlsx", cells) {
+        return;
+    }
+    let said = refused(&cli, &issue("list.xlsx"));
+    assert!(
+        said.contains(
+            "\"#REF!\" in the column \"name\" of list.xlsx row 2 is the error of a formula"
+        ),
+        "{said}"
+    );
+    // openpyxl writes formulas without their values.
+    let cells =
+        "[sheet.append(row) for row in [['id', 'name'], ['gw-1', 'x'], ['=\"gw-\"&2', '=1+1']]]";
+    workbook(&cli, "raw.xlsx", cells);
+    let said = refused(&cli, &issue("raw.xlsx"));
+    assert!(
+        said.contains(
+            "2 of its formulas have no stored value: the first is in row 3, column \"id\""
+        ),
+        "{said}"
+    );
+    // An error is not a name of a column either.
+    cli.write("head.csv", "id;#NAME?\ngw-1;x\n");
+    let said = refused(&cli, &issue("head.csv"));
+    assert!(
+        said.contains("the header in line 1 has \"#NAME?\", which is the error of a formula"),
+        "{said}"
+    );
+}
+
+/// What a spreadsheet shows beside all rows of merged cells belongs to all of them; what it hides is told.
+#[test]
+fn what_a_spreadsheet_shows_and_hides_counts() {
+    let cli = Cli::with_cas();
+    let script = "\
+sheet.title = 'Notes'
+sheet.sheet_state = 'hidden'
+sheet.append(['id'])
+sheet.append(['wrong'])
+sheet = book.create_sheet('Devices & <more>')
+for row in [['id', 'group', 'made', 'at', 'for'],
+            ['gw-1', 'Hall A', datetime.datetime(2026, 3, 1, 14, 30), datetime.time(6, 5), datetime.timedelta(hours=30)],
+            ['gw-2', None, datetime.datetime(2026, 3, 2), None, None], ['gw-3'], ['gw-4', 'Hall B']]:
+    sheet.append(row)
+sheet.merge_cells('B2:B4')
+sheet.merge_cells('B5:B900')
+sheet.auto_filter.ref = 'A1:E5'
+for row in (3, 5, 7): sheet.row_dimensions[row].hidden = True";
+    if !workbook(&cli, "list.xlsx", script) {
+        return;
+    }
+    let said = cli.run(&issue("list.xlsx")).expect(0).stderr;
+    assert_eq!(issued(&cli), ["gw-1", "gw-2", "gw-3", "gw-4"]);
+    assert!(
+        said.contains("of its 2 sheets \"Devices & <more>\" is read, the first that is not hidden"),
+        "{said}"
+    );
+    assert!(
+        said.contains("2 rows are hidden, the first is row 3: hidden rows of a list are read too"),
+        "{said}"
+    );
+    for (id, group) in
+        [("gw-1", "Hall A"), ("gw-2", "Hall A"), ("gw-3", "Hall A"), ("gw-4", "Hall B")]
+    {
+        let shown = cli.run(&format!("device show {id} --json")).expect(0).json();
+        assert_eq!(shown["details"]["group"], group, "{shown}");
+    }
+    let shown = cli.run("device show gw-1 --json").expect(0).json();
+    let of = |name: &str| shown["details"][name].as_str().map(str::to_owned);
+    assert_eq!(of("made").as_deref(), Some("2026-03-01 14:30:00"), "{shown}");
+    assert_eq!(
+        (of("at").as_deref(), of("for").as_deref()),
+        (Some("06:05:00"), Some("30:00:00")),
+        "{shown}"
+    );
+    let shown = cli.run("device show gw-2 --json").expect(0).json();
+    assert_eq!(shown["details"]["made"], "2026-03-02", "{shown}");
 }

@@ -51,7 +51,7 @@ fn shows_what_happens() {
     connected.wait().expect("its end");
     assert_eq!(steps.last().map(|step| &step["step"]), Some(&json!("small screen")), "{steps:?}");
     if let Some(folder) = std::env::var_os("C8Y_PKI_SCREENSHOTS") {
-        for name in ["page.png", "small.png"] {
+        for name in ["page.png", "many.png", "small.png"] {
             let to = std::path::Path::new(&folder).join(name);
             std::fs::copy(tenant.path(name), to).expect("a directory for pictures");
         }

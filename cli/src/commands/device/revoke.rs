@@ -6,7 +6,7 @@ use std::path::Path;
 use c8y_pki_core::client_id::DeviceId;
 use c8y_pki_core::crl::Reason;
 use c8y_pki_core::failure::Task;
-use c8y_pki_engine::list::BadRow;
+use c8y_pki_engine::list::{BadRow, Device};
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::ProvisionError;
 use c8y_pki_engine::registry::{Holder, Record, Status};
@@ -345,7 +345,7 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
             let list = selected.list.without_faults()?;
             for device in &list.devices {
                 let found = of_id(registry.history(&device.id)?, device.id.as_str());
-                take(found.map_err(|fault| in_line(fault, device.line)));
+                take(found.map_err(|fault| in_row(fault, device)));
             }
             list.devices.len()
         }
@@ -368,10 +368,11 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
     Ok(meant)
 }
 
-/// A fault of a row, with its line.
-fn in_line(fault: BadRow, line: Option<u64>) -> BadRow {
-    let Some(number) = line else { return fault };
-    BadRow { line, message: format!("line {number}: {}", fault.message), ..fault }
+/// A fault of a row, with its place in the list.
+fn in_row(fault: BadRow, device: &Device) -> BadRow {
+    let Some(number) = device.line else { return fault };
+    let message = format!("{} {number}: {}", device.counted, fault.message);
+    BadRow { line: device.line, message, ..fault }
 }
 
 /// The command that makes the next list of a CA.

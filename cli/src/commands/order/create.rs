@@ -11,8 +11,8 @@ use c8y_pki_engine::registration::{Settings, Survey};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::issue_command;
 use super::view::View;
+use super::view::issue_command;
 use crate::clock;
 use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::shown;
 use c8y_pki_engine::labels::OfCertificate;
 use c8y_pki_engine::list::Device;
 use c8y_pki_engine::orders::{self, OrderOptions};
-use c8y_pki_engine::registry::{OrderRecord, OrderState, Ordered, Record, Registry};
+use c8y_pki_engine::registry::{OrderRecord, OrderState, Ordered, Record, Registry, Status};
 
-use super::issue_command;
+use super::view::issue_command;
 use crate::failure::{Failure, Result};
+use crate::output::Output;
 
 /// How many ids a sentence names.
 pub(super) const NAMED: usize = 5;
@@ -33,6 +35,8 @@ pub(super) struct Owner {
     pub(super) certificate: Option<OfCertificate>,
     /// The serial number of that.
     pub(super) serial: Option<String>,
+    /// It has none, because its last one was revoked.
+    pub(super) is_revoked: bool,
     pub(super) order: Option<String>,
     pub(super) customer: Option<String>,
 }
@@ -50,6 +54,7 @@ impl Owner {
             details,
             certificate: certificate.as_ref().map(OfCertificate::from),
             serial: live.map(|live| live.serial.to_string()),
+            is_revoked: false,
             order: None,
             customer: None,
         })
@@ -71,7 +76,8 @@ pub(super) fn of_order(
             let live = device.live.as_ref().filter(|_| device.state == OrderState::Issued);
             let Ordered { id, details, .. } = device.ordered;
             let (order, customer) = (Some(order.name.clone()), order.customer.clone());
-            devices.push(Owner { order, customer, ..Owner::new(&id, details, live)? });
+            let is_revoked = device.state == OrderState::Revoked;
+            devices.push(Owner { order, customer, is_revoked, ..Owner::new(&id, details, live)? });
         }
         Ok(())
     })?;
@@ -120,7 +126,9 @@ pub(super) fn of_list(registry: &Registry, list: Vec<Device>) -> Result<Labelled
                 orders[name].customer.clone()
             }
         };
-        devices.push(Owner { order, customer, ..Owner::new(&id, details, live.as_ref())? });
+        let is_revoked = live.is_none() && was_revoked(registry, &id)?;
+        let owner = Owner::new(&id, details, live.as_ref())?;
+        devices.push(Owner { order, customer, is_revoked, ..owner });
     }
     if unknown.is_empty() {
         let issuing = "`c8y-pki device issue --from FILE --ca NAME --out DIR`".to_owned();
@@ -130,6 +138,24 @@ pub(super) fn of_list(registry: &Registry, list: Vec<Device>) -> Result<Labelled
         format!("the registry has no certificate and no order of {}", named(&unknown)),
         "issue them first, or take them off the list",
     ))
+}
+
+/// Whether a device's last certificate was revoked.
+fn was_revoked(registry: &Registry, id: &DeviceId) -> Result<bool> {
+    let last = registry.history(id)?.into_iter().rfind(|record| is_of(record, id));
+    Ok(last.is_some_and(|record| record.status == Status::Revoked))
+}
+
+/// Tells of devices that get a label though they were revoked: their labels look like all others.
+pub(super) fn warn_of_revoked(devices: &[Owner], out: Output) {
+    let revoked: Vec<String> =
+        devices.iter().filter(|device| device.is_revoked).map(|device| device.id.clone()).collect();
+    if !revoked.is_empty() {
+        let (number, all) = (revoked.len() as u64, devices.len() as u64);
+        let part = shown::part(number, all, "device", ("is revoked", "are revoked"));
+        let verb = if number == 1 { "it gets a label" } else { "they get labels" };
+        out.warning(&format!("{part}, and {verb}: {}", named(&revoked)));
+    }
 }
 
 /// Ids that differ in case are different devices.

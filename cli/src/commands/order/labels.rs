@@ -4,19 +4,19 @@ use c8y_pki_core::shown;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use c8y_pki_core::secret::Password;
 use c8y_pki_engine::files::{self, Access, Existing};
 use c8y_pki_engine::labels::{
     self, Facts, Form, Label, LabelError, Placeholder, Resolution, Sheet, Template,
 };
 use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::platform::host_and_port;
 use c8y_pki_engine::registration::{self, OneTimePassword};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::labelled::{self, Labelled};
-use super::secrets;
+use super::labelled::{self, Labelled, Owner};
+use super::secrets::{self, StorePasswords};
 use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
@@ -61,8 +61,7 @@ Examples:
 Exit codes: 0 a label for every device; 1 some have no certificate, which the label shows: nothing is
 written without --partial; 2 wrong template, size, order or list.")]
 pub(crate) struct LabelsArgs {
-    /// The order
-    #[arg(required_unless_present = "from")]
+    /// The order; not needed with --from
     name: Option<String>,
     /// Only the devices of this CSV or .xlsx with a column `id`; - for standard input. Without an order, its devices
     /// whatever orders they are in
@@ -94,10 +93,10 @@ pub(crate) struct LabelsArgs {
     /// File with the devices' one-time passwords: a list or registration CSV with a column ENROLLMENT_OTP
     #[arg(long, value_name = "FILE")]
     one_time_passwords: Option<PathBuf>,
-    /// File with the devices' store passwords, as `device issue --secrets` writes it
+    /// File with the devices' store passwords, as `device issue --secrets` writes it; may be repeated
     #[arg(long, value_name = "FILE")]
-    secrets: Option<PathBuf>,
-    /// Domain of the tenant, for {registration} [env: C8Y_HOST]
+    secrets: Vec<PathBuf>,
+    /// Domain of the tenant, for {registration}, e.g. acme.eu-latest.cumulocity.com [env: C8Y_HOST]
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
     /// Leave out the devices that have no certificate
@@ -117,6 +116,7 @@ struct Made {
 
 pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
     refuse_other_form(args)?;
+    refuse_nobody(args)?;
     let template = template(args)?;
     if args.format == FormArg::Svg {
         outlet::check_folder(&args.out)?;
@@ -126,10 +126,13 @@ pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
     let out = out.beside(Some(&args.out));
     let pki = clock::open_to_read(dir, out)?;
     let Labelled { of, devices, issuing } = labelled(args, &pki, out)?;
+    let needs_certificate = needs_certificate(&template);
+    if !needs_certificate {
+        labelled::warn_of_revoked(&devices, out);
+    }
     let all = facts(args, &template, devices)?;
-    let shows_certificate = template.placeholders().into_iter().any(Placeholder::is_of_certificate);
     let (with, without): (Vec<Facts>, Vec<Facts>) =
-        all.into_iter().partition(|facts| !shows_certificate || facts.certificate.is_some());
+        all.into_iter().partition(|facts| !needs_certificate || facts.certificate.is_some());
     if !without.is_empty() && !args.partial {
         return Err(missing((&of, &issuing), &without, with.len()));
     }
@@ -169,6 +172,24 @@ fn refuse_other_form(args: &LabelsArgs) -> Result<()> {
         format!("{option} is for labels with --format {form}"),
         format!("leave {option} out, or give --format {form}"),
     ))
+}
+
+/// Refuses a command that names no devices.
+fn refuse_nobody(args: &LabelsArgs) -> Result<()> {
+    match (&args.name, &args.from) {
+        (None, None) => Err(Failure::usage(
+            "neither an order nor a list of devices is named",
+            "name an order, as in `c8y-pki order labels NAME --out FILE`, or give a list with --from FILE",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether its labels show what only a device with a certificate has. A store password is that of a keystore, which has
+/// one.
+fn needs_certificate(template: &Template) -> bool {
+    let needs = |p: Placeholder| p.is_of_certificate() || p == Placeholder::StorePassword;
+    template.placeholders().into_iter().any(needs)
 }
 
 fn text(made: &Made) -> String {
@@ -226,23 +247,24 @@ fn labelled(args: &LabelsArgs, pki: &Pki, out: Output) -> Result<Labelled> {
 }
 
 /// What is known of each device.
-fn facts(
-    args: &LabelsArgs,
-    template: &Template,
-    devices: Vec<labelled::Owner>,
-) -> Result<Vec<Facts>> {
+fn facts(args: &LabelsArgs, template: &Template, devices: Vec<Owner>) -> Result<Vec<Facts>> {
     let wants = |placeholder| template.placeholders().contains(&placeholder);
     let wants_one_time = wants(Placeholder::OneTime) || wants(Placeholder::Registration);
     let mut one_time: HashMap<String, OneTimePassword> = match &args.one_time_passwords {
         Some(file) if wants_one_time => secrets::one_time(file)?,
         _ => HashMap::new(),
     };
-    let mut passwords: HashMap<String, Password> = match &args.secrets {
-        Some(file) if wants(Placeholder::StorePassword) => secrets::store(file)?,
-        _ => HashMap::new(),
+    let mut passwords = match wants(Placeholder::StorePassword) {
+        true => StorePasswords::read(&args.secrets)?,
+        false => StorePasswords::default(),
     };
-    let domain = args.domain.clone().or_else(|| crate::variables::variable("C8Y_HOST"));
-    let known = |device: labelled::Owner| {
+    passwords.refuse_former(&devices)?;
+    let domain = match wants(Placeholder::Registration) {
+        true => args.domain.clone().or_else(|| crate::variables::variable("C8Y_HOST")),
+        false => None,
+    };
+    let domain = domain.map(|host| host_and_port(&host)).transpose()?;
+    let known = |device: Owner| {
         let listed = |column: &str| {
             let value = registration::column(&device.details, column)?;
             Some((column.to_owned(), value.to_owned()))
@@ -253,7 +275,7 @@ fn facts(
             domain: domain.clone(),
             one_time: one_time.remove(&device.id),
             // A password belongs to a keystore, and so to a serial number.
-            store_password: device.serial.and_then(|serial| passwords.remove(&serial)),
+            store_password: device.serial.and_then(|serial| passwords.of(&serial)),
             id: device.id,
             order: device.order,
             customer: device.customer,
@@ -267,7 +289,7 @@ fn missing((of, issuing): (&str, &str), without: &[Facts], with: usize) -> Failu
     let (missing, all) = (without.len() as u64, (without.len() + with) as u64);
     Failure::no(
         format!(
-            "of {of} {} no certificate, which the label shows: {}",
+            "of {of} {} no certificate, which the label needs: {}",
             shown::part(missing, all, "device", ("has", "have")),
             labelled::named(&ids)
         ),

@@ -14,13 +14,10 @@ mod view;
 
 use std::path::Path;
 
-use c8y_pki_engine::orders::OrderOptions;
 use clap::Subcommand;
 
 use crate::failure::Result;
-use crate::hint;
 use crate::output::Output;
-use crate::render::quoted;
 
 /// Commands about orders.
 #[derive(Debug, Subcommand)]
@@ -35,13 +32,6 @@ pub(crate) enum OrderCommand {
     Labels(Box<labels::LabelsArgs>),
     /// Take an order back: revoke what was issued for it, and close it
     Revoke(revoke::RevokeArgs),
-}
-
-/// The command that issues the devices of an order.
-fn issue_command(name: &str, options: &OrderOptions) -> String {
-    let has_truststore = options.bundle.iter().any(|kind| kind.is_truststore());
-    let trusted = if has_truststore { " --server-cert FILE" } else { "" };
-    hint::with_pki(&format!("device issue --order {} --out DIR{trusted}", quoted(name)))
 }
 
 pub(crate) fn run(command: &OrderCommand, pki: &Path, out: Output) -> Result {

@@ -4,6 +4,7 @@ use c8y_pki_core::shown;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use c8y_pki_engine::list::Counted;
 use c8y_pki_engine::orders::{self, OrderOptions};
 use c8y_pki_engine::registry::{
     OpenShare, OrderRecord, OrderState, OrderedDevice, Registry, RegistryError,
@@ -117,13 +118,40 @@ impl Device {
         let day_or = |at: Option<OffsetDateTime>| at.map_or_else(String::new, day);
         vec![
             self.id.clone(),
-            if self.reworked { "reworked" } else { self.state.name() }.to_owned(),
+            if self.reworked { "reworked" } else { word(self.state) }.to_owned(),
             self.serial.clone().unwrap_or_default(),
             day_or(self.not_after),
             day_or(self.connected),
             day_or(self.handed_over),
         ]
     }
+}
+
+/// A state as text has it; in JSON it has another name.
+fn word(state: OrderState) -> &'static str {
+    match state {
+        OrderState::Open => "not begun",
+        state => state.name(),
+    }
+}
+
+/// How the devices are made, each with what it is called. Without the file of a profile, only what the order says.
+fn made(options: &OrderOptions) -> Vec<(&'static str, String)> {
+    let profile = options.profile_of_all().ok();
+    let key = profile.as_ref().map(|profile| profile.key.name().to_owned());
+    let days = options.days.or(profile.as_ref().map(|profile| profile.validity_days));
+    let kinds: Vec<&str> = options.bundle.iter().map(|kind| kind.name()).collect();
+    let bundle = if kinds.is_empty() { "pem".to_owned() } else { kinds.join(", ") };
+    [
+        ("profile", Some(options.profile.clone().unwrap_or_else(|| "device".to_owned()))),
+        ("key type", key.or_else(|| options.key_type.clone())),
+        ("days", days.map(|days| days.to_string())),
+        ("subject", options.subject.clone()),
+        ("bundle", Some(bundle)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect()
 }
 
 /// Why a device failed, as long as it counts.
@@ -203,6 +231,7 @@ fn text(shown: &Shown) -> String {
         ),
         format!("  CA           {}", view.ca),
     ];
+    lines.extend(made(&view.options).iter().map(|(name, value)| format!("  {name:<12} {value}")));
     if let Some(at) = view.taken_back {
         lines.push(format!("  taken back   {}", date(at)));
     }
@@ -244,10 +273,11 @@ fn text(shown: &Shown) -> String {
         };
         lines.push(format!("  in work      {} has {devices}{lapsed}", share.station));
     }
+    let counted = Counted::of_name(&view.list);
     for missing in shown.missing.iter().take(MOST_NAMED) {
-        let line = missing.line.map_or_else(String::new, |line| format!(" (line {line})"));
+        let line = missing.line.map_or_else(String::new, |line| format!(" ({counted} {line})"));
         let why = missing.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-        lines.push(format!("  missing      {}{line}, {}{why}", missing.id, missing.state.name()));
+        lines.push(format!("  missing      {}{line}, {}{why}", missing.id, word(missing.state)));
     }
     if shown.missing.len() > MOST_NAMED {
         let more = shown.missing.len() - MOST_NAMED;

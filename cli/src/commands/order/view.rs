@@ -1,9 +1,12 @@
-//! An order as it is shown.
+//! An order as it is shown, and the command that issues its devices.
 
 use c8y_pki_engine::orders::{OrderOptions, Progress};
 use c8y_pki_engine::registry::OrderRecord;
 use serde::Serialize;
 use time::OffsetDateTime;
+
+use crate::hint;
+use crate::render::quoted;
 
 /// An order, and how far it is.
 #[derive(Debug, Serialize)]
@@ -45,4 +48,11 @@ impl View {
             () => "issued",
         }
     }
+}
+
+/// The command that issues the devices of an order.
+pub(super) fn issue_command(name: &str, options: &OrderOptions) -> String {
+    let has_truststore = options.bundle.iter().any(|kind| kind.is_truststore());
+    let trusted = if has_truststore { " --server-cert FILE" } else { "" };
+    hint::with_pki(&format!("device issue --order {} --out DIR{trusted}", quoted(name)))
 }

@@ -14,11 +14,11 @@ mod reading;
 pub use extensions::{CustomExtension, Extensions};
 pub use kind::Kind;
 pub use named::UnknownProfile;
-#[doc(hidden)]
-pub use reading::line_of;
 pub use reading::{
     BUILT_IN, MAX_VALIDITY_DAYS, PathLength, Profile, ProfileError, extended_key_usage_oid,
 };
+#[doc(hidden)]
+pub use reading::{line_of, toml_fault};
 
 #[cfg(test)]
 mod tests;

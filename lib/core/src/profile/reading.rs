@@ -105,6 +105,20 @@ pub fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
 }
 
+/// Where a TOML text is wrong (the line, from 1), and why, in one line that names the key or value.
+#[doc(hidden)]
+pub fn toml_fault(text: &str, error: &toml::de::Error) -> (usize, String) {
+    let words = error.message().trim().replace('\n', ", ");
+    let Some(span) = error.span() else { return (1, words) };
+    let named = text.get(span.clone()).unwrap_or_default();
+    // The parser names the values that it refuses, but not the key that is there twice.
+    let words = match words.as_str() {
+        "duplicate key" => format!("the key {named} is there twice"),
+        _ => words,
+    };
+    (line_of(text, span.start), words)
+}
+
 impl Profile {
     /// A profile that comes with the library.
     pub fn built_in(name: &str) -> Option<Self> {
@@ -121,8 +135,8 @@ impl Profile {
             problem,
         };
         let raw: Raw = toml::from_str(text).map_err(|e| {
-            let words = e.message().trim().replace('\n', ", ");
-            at(e.span().map_or(0, |span| span.start), Underlying::worded(words, e))
+            let (line, words) = toml_fault(text, &e);
+            ProfileError { file: file.to_owned(), line, problem: Underlying::worded(words, e) }
         })?;
         let key_span = raw.key.span().start;
         let key: KeyType =

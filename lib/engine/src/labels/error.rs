@@ -76,20 +76,15 @@ pub enum LabelError {
     },
     /// A QR code that would be too fine to be read.
     #[error(
-        "the QR code of device {id:?} has {modules} modules with its margin; on {room} mm each would have {module} mm, and \
-         less than {least} mm is not read reliably"
+        "the QR code of device {id:?} needs a square of {needed} mm to be read reliably, and the label has room for {room} mm"
     )]
     CodeSize {
         /// The device.
         id: String,
-        /// Modules on a side, with the margin.
-        modules: usize,
         /// The side that is there for it, in millimetres.
         room: String,
-        /// What a module would have, in millimetres.
-        module: String,
-        /// What it needs, in millimetres.
-        least: String,
+        /// The side that it needs, with its margin, in millimetres.
+        needed: String,
     },
     /// Text for which there is no room.
     #[error("the text on the label of device {id:?} does not fit on {size} mm at {least} points")]

@@ -66,7 +66,7 @@ pub(super) fn lay_out(label: &Label, size: Size) -> Result<Layout<'_>> {
     let Some(code) = &label.code else {
         return Ok(Layout { code: None, texts: texts(label, inside, size)? });
     };
-    let alone = label.lines.is_empty();
+    let alone = label.lines.iter().flatten().next().is_none();
     let beside = inside.width >= 1.2 * inside.height;
     let side = match (alone, beside) {
         (true, _) => inside.width.min(inside.height),
@@ -78,10 +78,8 @@ pub(super) fn lay_out(label: &Label, size: Size) -> Result<Layout<'_>> {
     if module < LEAST_MODULE {
         return Err(LabelError::CodeSize {
             id: label.id.clone(),
-            modules: whole,
             room: millimetres(side),
-            module: format!("{module:.2}"),
-            least: millimetres(LEAST_MODULE),
+            needed: millimetres(whole as f64 * LEAST_MODULE),
         });
     }
     let (left, top) = match beside || alone {
@@ -99,11 +97,11 @@ pub(super) fn lay_out(label: &Label, size: Size) -> Result<Layout<'_>> {
 
 /// The lines of a label, as large as they are to be or as they can.
 fn texts(label: &Label, area: Area, size: Size) -> Result<Vec<Text>> {
-    let mut scale = 1.0;
+    let (lines, mut scale): (Vec<&Line>, _) = (label.lines.iter().flatten().collect(), 1.0);
     loop {
         let points = |line: &Line| (line.points * scale).max(LEAST_POINTS.min(line.points));
-        let smallest = label.lines.iter().all(|line| points(line) <= LEAST_POINTS);
-        let texts = stacked(&label.lines, points, area);
+        let smallest = lines.iter().all(|line| points(line) <= LEAST_POINTS);
+        let texts = stacked(&lines, points, area);
         match texts {
             Some(texts) => return Ok(texts),
             None if smallest => {
@@ -120,7 +118,7 @@ fn texts(label: &Label, area: Area, size: Size) -> Result<Vec<Text>> {
 }
 
 /// The lines below each other, in the middle of their area; none if they do not fit.
-fn stacked(lines: &[Line], points: impl Fn(&Line) -> f64, area: Area) -> Option<Vec<Text>> {
+fn stacked(lines: &[&Line], points: impl Fn(&Line) -> f64, area: Area) -> Option<Vec<Text>> {
     let (mut texts, mut y) = (Vec::new(), area.y);
     for line in lines {
         let (points, height) = (points(line), points(line) * POINT);
@@ -271,6 +269,8 @@ mod tests {
             "the text on the label of device \"gw-1\" does not fit on 20 x 10 mm at 4 points"
         );
         let refused = lay_out(&label(&format!("qr = \"{}\"", "x".repeat(100))), size).unwrap_err();
-        assert!(matches!(refused, LabelError::CodeSize { modules: 49, .. }), "{refused}");
+        assert!(matches!(refused, LabelError::CodeSize { .. }), "{refused}");
+        // 49 modules of 0.25 mm.
+        assert!(refused.to_string().contains("needs a square of 12.25 mm"), "{refused}");
     }
 }

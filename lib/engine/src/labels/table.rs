@@ -1,4 +1,5 @@
-//! Labels as a table, for programs that lay them out by themselves: the id, what the QR code holds, and each line.
+//! Labels as a table, for programs that lay them out by themselves: the id, what the QR code holds, and each line. A line
+//! that a label lacks is an empty cell, so that a column holds the same of all devices.
 //!
 //! Cells that a spreadsheet would take for a formula have a `'` in front ([`cell`]).
 
@@ -13,7 +14,8 @@ pub(super) fn draw(labels: &[Label]) -> String {
     // Text into memory: none of these fails.
     let _ = writer.write_record(heads);
     for label in labels {
-        let texts = label.lines.iter().map(|line| line.text.as_str());
+        let texts =
+            label.lines.iter().map(|line| line.as_ref().map_or("", |line| line.text.as_str()));
         let texts = texts.chain(std::iter::repeat("")).take(lines);
         let cells = [label.id.as_str(), label.code().unwrap_or_default()].into_iter().chain(texts);
         let _ = writer.write_record(cells.map(|text| cell(text).into_owned()));

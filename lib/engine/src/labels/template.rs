@@ -8,6 +8,7 @@ use super::code::Code;
 use super::sheet::Own;
 use super::{Facts, LabelError, Placeholder, Result, Sheet};
 use crate::client_id::DeviceId;
+use crate::profile::toml_fault;
 use crate::shown::{Foreign, one_line};
 
 /// The templates that are built in: their name, and their text.
@@ -44,8 +45,8 @@ pub struct Label {
     /// The device's identifier.
     pub id: String,
     pub(super) code: Option<Code>,
-    /// Its lines, the first at the top.
-    pub lines: Vec<Line>,
+    /// The lines of its template, the first at the top; none where no value is known.
+    pub lines: Vec<Option<Line>>,
 }
 
 /// A line of text.
@@ -103,8 +104,10 @@ impl Template {
             file: file.to_owned(),
             problem: Foreign::new(problem),
         };
-        let read: File =
-            toml::from_str(text).map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
+        let read: File = toml::from_str(text).map_err(|e| {
+            let (line, problem) = toml_fault(text, &e);
+            wrong(format!("line {line}: {problem}"))
+        })?;
         let lines = read.line.iter().map(|line| {
             if !POINTS.contains(&line.points) {
                 return Err(wrong(format!(
@@ -163,13 +166,11 @@ impl Template {
     pub fn label(&self, facts: &Facts) -> Result<Label> {
         let mut lines = Vec::new();
         for (text, points, bold) in &self.lines {
-            if let Some(text) = text.filled(facts)? {
-                lines.push(Line {
-                    text: one_line(&text).into_owned(),
-                    points: *points,
-                    bold: *bold,
-                });
-            }
+            lines.push(text.filled(facts)?.map(|text| Line {
+                text: one_line(&text).into_owned(),
+                points: *points,
+                bold: *bold,
+            }));
         }
         let code = match &self.code {
             None => None,
@@ -284,7 +285,8 @@ mod tests {
     #[test]
     fn faults_of_a_template_are_named() {
         let fault = |text: &str| Template::parse("my.toml", text).unwrap_err().to_string();
-        assert!(fault("qr = 1").starts_with("the label template my.toml: "));
+        assert!(fault("\nqr = 1").starts_with("the label template my.toml: line 2: invalid type"));
+        assert!(!fault("qr = [").contains("\\n"));
         assert!(fault("").contains("neither a qr nor a [[line]]"));
         assert!(fault("qr = \"x\"\ncolour = \"red\"").contains("colour"));
         assert!(fault("[[line]]\ntext = \"x\"\npoints = 2").contains("letters have 4 to 72"));

@@ -68,12 +68,11 @@ pub(super) fn draw(
         let fine = placed.module * resolution.dots();
         let module = whole_down(fine).min(MOST_DOTS);
         if f64::from(module) < LEAST_MODULE * resolution.dots() {
+            let least = (LEAST_MODULE * resolution.dots()).ceil() / resolution.dots();
             return Err(LabelError::CodeSize {
                 id: label.id.clone(),
-                modules: placed.code.whole(),
                 room: super::millimetres(placed.module * placed.code.whole() as f64),
-                module: format!("{:.2}", f64::from(module) / resolution.dots()),
-                least: super::millimetres(LEAST_MODULE),
+                needed: super::millimetres(placed.code.whole() as f64 * least),
             });
         }
         let spare = (fine - f64::from(module)) * placed.code.side as f64 / 2.0;

@@ -12,6 +12,17 @@ pub(crate) fn plain(cell: &str) -> Cow<'_, str> {
     }
 }
 
+/// What Excel shows in place of a formula's value, in English and in German: it exports them as texts.
+const ERRORS: [&str; 11] = [
+    "#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#BEZUG!", "#NV", "#WERT!",
+    "#ZAHL!",
+];
+
+/// Whether a cell holds the error of a formula.
+pub(super) fn is_error(cell: &str) -> bool {
+    ERRORS.contains(&cell.trim())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

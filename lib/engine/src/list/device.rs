@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::lines::Counted;
 use crate::client_id::DeviceId;
 use crate::crypto::PublicKey;
 use crate::name::Name;
@@ -36,6 +37,8 @@ pub struct Device {
     pub subject: Option<Name>,
     /// Its line in the list (from 1), if it came from one.
     pub line: Option<u64>,
+    /// What its list calls that.
+    pub counted: Counted,
     /// The other columns of its row that are not empty.
     pub details: BTreeMap<String, String>,
 }
@@ -43,14 +46,22 @@ pub struct Device {
 impl From<DeviceId> for Device {
     /// A device of which nothing but its identifier is given, and that gets a new key.
     fn from(id: DeviceId) -> Self {
-        Self { id, key: DeviceKey::New, subject: None, line: None, details: BTreeMap::new() }
+        Self {
+            id,
+            key: DeviceKey::New,
+            subject: None,
+            line: None,
+            counted: Counted::default(),
+            details: BTreeMap::new(),
+        }
     }
 }
 
 impl Device {
     /// The identifier as messages name it: with its line, if it has one.
     pub(crate) fn named(&self) -> String {
-        let place = self.line.map_or_else(String::new, |line| format!(" (line {line})"));
+        let place =
+            self.line.map_or_else(String::new, |line| format!(" ({} {line})", self.counted));
         format!("device id {:?}{place}", self.id.as_str())
     }
 }

@@ -9,8 +9,9 @@ use super::device::Device;
 use super::error::{ListError, Result};
 use super::fault::BadRows;
 use super::ids::Ids;
+use super::lines::Counted;
 use super::rows::{ListOptions, Rows};
-use super::whole::{as_csv, is_workbook, no_device};
+use super::whole::{AsCsv, as_csv, is_workbook, no_device};
 use crate::failure::Underlying;
 use crate::files;
 
@@ -25,6 +26,7 @@ const LARGEST_WORKBOOK: u64 = 64 << 20;
 pub struct ListFile {
     name: String,
     file: File,
+    counted: Counted,
     ids: Ids,
     columns: Vec<String>,
     options: ListOptions,
@@ -44,9 +46,9 @@ impl ListFile {
     }
 
     fn survey(name: String, file: File, options: ListOptions) -> Result<Self> {
-        let (file, remarks) = unpack(&name, file)?;
+        let Unpacked { file, counted, remarks } = unpack(&name, file)?;
         let (mut ids, mut faults) = (Ids::default(), BadRows::default());
-        let mut rows = Rows::new(&name, &file, &options, false)?;
+        let mut rows = Rows::new(&name, &file, &options, counted, false)?;
         while let Some(row) = rows.read()? {
             let new = row.and_then(|device| ids.add(&device, Some(&name)));
             new.err().into_iter().for_each(|fault| faults.add(fault));
@@ -55,7 +57,7 @@ impl ListFile {
             return Err(no_device(&name));
         }
         let columns = rows.columns();
-        Ok(Self { name, file, ids, columns, options, faults, remarks })
+        Ok(Self { name, file, counted, ids, columns, options, faults, remarks })
     }
 
     /// Visits its devices in their order, with all that the list says of them, without holding them all. An
@@ -95,13 +97,14 @@ impl ListFile {
 
     /// The device at a position, without its details.
     pub(super) fn outline(&self, index: usize) -> Device {
-        Device { line: self.ids.line(index), ..Device::from(self.ids.id(index)) }
+        let (line, counted) = (self.ids.line(index), self.counted);
+        Device { line, counted, ..Device::from(self.ids.id(index)) }
     }
 
     /// Begins to read its devices, with all their columns.
     pub(super) fn reading(&self) -> Result<Reading<'_>> {
         (&self.file).rewind().map_err(|e| ListError::unreadable(&self.name, Underlying::of(e)))?;
-        let rows = Rows::new(&self.name, &self.file, &self.options, true)?;
+        let rows = Rows::new(&self.name, &self.file, &self.options, self.counted, true)?;
         Ok(Reading { list: self, rows: Box::new(rows) })
     }
 }
@@ -135,14 +138,21 @@ impl Reading<'_> {
     }
 }
 
+/// A list as CSV in a file.
+struct Unpacked {
+    file: File,
+    counted: Counted,
+    remarks: Vec<String>,
+}
+
 /// Puts the CSV of a workbook in its place.
-fn unpack(name: &str, mut file: File) -> Result<(File, Vec<String>)> {
+fn unpack(name: &str, mut file: File) -> Result<Unpacked> {
     let fail = |e: std::io::Error| ListError::unreadable(name, Underlying::of(e));
     let mut head = Vec::new();
     (&file).take(4).read_to_end(&mut head).map_err(fail)?;
     file.rewind().map_err(fail)?;
     if !is_workbook(&head) {
-        return Ok((file, Vec::new()));
+        return Ok(Unpacked { file, counted: Counted::Lines, remarks: Vec::new() });
     }
     let mut bytes = Vec::new();
     (&file).take(LARGEST_WORKBOOK + 1).read_to_end(&mut bytes).map_err(fail)?;
@@ -151,6 +161,6 @@ fn unpack(name: &str, mut file: File) -> Result<(File, Vec<String>)> {
             format!("a workbook has at most {LARGEST_WORKBOOK} bytes: save it as CSV UTF-8");
         return Err(ListError::unreadable(name, problem));
     }
-    let (csv, remarks) = as_csv(name, &bytes)?;
-    Ok((files::spool(name, csv.as_ref())?, remarks))
+    let AsCsv { csv, counted, remarks } = as_csv(name, &bytes)?;
+    Ok(Unpacked { file: files::spool(name, csv.as_ref())?, counted, remarks })
 }

@@ -84,9 +84,10 @@ impl Ids {
     }
 
     fn duplicate(&self, device: &Device, file: Option<&str>, first: usize) -> BadRow {
-        let (text, place) = (device.id.as_str(), place(file, device.line));
+        let (text, place) = (device.id.as_str(), place(file, device.counted, device.line));
         let first_text = self.text(first);
-        let first_place = self.line(first).map_or_else(String::new, |n| format!(" in line {n}"));
+        let first_place =
+            self.line(first).map_or_else(String::new, |n| format!(" in {} {n}", device.counted));
         let message = if first_text == text {
             format!("device id {text:?} ({place}) is there already{first_place}")
         } else if first_text.to_lowercase() == text.to_lowercase() {

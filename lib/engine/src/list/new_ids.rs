@@ -10,7 +10,7 @@ use crate::failure::Failure;
 pub fn fault(device: &Device) -> Option<BadRow> {
     let refused = device.id.check_new().err()?;
     let message = match device.line {
-        Some(line) => refused.at(&format!("line {line}")),
+        Some(line) => refused.at(&format!("{} {line}", device.counted)),
         None => refused.to_string(),
     };
     Some(BadRow::of(device, message, refused.hint()))

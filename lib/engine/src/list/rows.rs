@@ -1,13 +1,15 @@
 //! The rows of a device list, one after the other: a list can be far longer than memory.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 
 use super::cell;
 use super::device::Device;
 use super::error::{ListError, Result};
 use super::fault::BadRow;
-use super::lines::{Lines, MOST_COLUMNS, place, separator, told_separator, too_many};
+use super::lines::{
+    Counted, Lines, MOST_COLUMNS, is_blank, place, read_line, separator, told_separator, too_many,
+};
 use crate::client_id::{DeviceId, ROUNDED, is_rounded};
 use crate::failure::{Failure, Hint, Underlying};
 
@@ -38,8 +40,27 @@ fn twice(headers: &[String]) -> Option<&str> {
     named.map(String::as_str).find(|header| !seen.insert(*header))
 }
 
+/// The column of ids among these headers; `at` is what messages call them.
+fn id_column(headers: &[String], at: &str, options: &ListOptions) -> Result<usize, String> {
+    if headers.len() > MOST_COLUMNS {
+        return Err(too_many(at, headers.len()));
+    }
+    if let Some(header) = twice(headers) {
+        return Err(format!("{at} has the column {header:?} twice"));
+    }
+    if let Some(header) = headers.iter().find(|header| cell::is_error(header)) {
+        return Err(format!("{at} has {header:?}, which is the error of a formula, not a name"));
+    }
+    headers.iter().position(|header| options.is_id(header)).ok_or_else(|| {
+        let wanted = options.id_column.as_deref().unwrap_or("id");
+        let named: Vec<&str> =
+            headers.iter().map(String::as_str).filter(|header| !header.is_empty()).collect();
+        format!("{at} has no column named {wanted}: only {}", named.join(", "))
+    })
+}
+
 /// Longest header line, in bytes.
-const MAX_HEADER: u64 = 1 << 20;
+const MAX_HEADER: usize = 1 << 20;
 
 type Source<R> = Lines<io::Chain<Cursor<Vec<u8>>, BufReader<R>>>;
 
@@ -47,6 +68,7 @@ type Source<R> = Lines<io::Chain<Cursor<Vec<u8>>, BufReader<R>>>;
 pub(super) struct Rows<'a, R> {
     file: &'a str,
     reader: csv::Reader<Source<R>>,
+    counted: Counted,
     headers: Vec<String>,
     id_column: usize,
     details: bool,
@@ -54,21 +76,19 @@ pub(super) struct Rows<'a, R> {
 }
 
 impl<'a, R: Read> Rows<'a, R> {
-    /// Reads the header. `details` says whether the other columns are wanted too.
+    /// Reads the header, the first line that is not empty. Rows that are `counted` as such begin with their number, and
+    /// are separated by tabs. `details` says whether the other columns are wanted too.
     pub(super) fn new(
         file: &'a str,
         source: R,
         options: &ListOptions,
+        counted: Counted,
         details: bool,
     ) -> Result<Self> {
         let fail = |problem: Underlying| ListError::unreadable(file, problem);
         let mut source = BufReader::with_capacity(1 << 16, source);
-        let mut first = Vec::new();
-        let mut read_line = |line: &mut Vec<u8>| {
-            let read = (&mut source).take(MAX_HEADER).read_until(b'\n', line);
-            read.map(|_| ()).map_err(|e| fail(Underlying::of(e)))
-        };
-        read_line(&mut first)?;
+        let mut next = || read_line(&mut source, MAX_HEADER).map_err(|e| fail(Underlying::of(e)));
+        let mut first = next()?;
         if first.starts_with(b"\xef\xbb\xbf") {
             first.drain(..3);
         }
@@ -77,40 +97,58 @@ impl<'a, R: Read> Rows<'a, R> {
         }
         // Excel's own line, which says how it has separated the columns.
         let told = told_separator(&first);
-        if told.is_some() {
-            first.clear();
-            read_line(&mut first)?;
+        let mut line = 1;
+        while (line == 1 && told.is_some()) || (!first.is_empty() && is_blank(&first)) {
+            first = next()?;
+            line += 1;
         }
-        let line = if told.is_some() { 2 } else { 1 };
+        if first.is_empty() {
+            return Err(fail("it is empty".into()));
+        }
         if std::str::from_utf8(&first).is_err() {
             return Err(ListError::NotUtf8 { file: file.to_owned(), line });
         }
-        let separator = told.unwrap_or_else(|| separator(&first));
+        let separator = match counted {
+            Counted::Rows => b'\t',
+            Counted::Lines => told.unwrap_or_else(|| separator(&first)),
+        };
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(separator)
             .flexible(true)
             .from_reader(Lines::new(Cursor::new(first).chain(source), line));
-        let headers: Vec<String> = reader
+        let mut headers: Vec<String> = reader
             .byte_headers()
             .map_err(|e| fail(Underlying::of(e)))?
             .iter()
             .map(|h| cell::plain(String::from_utf8_lossy(h).trim()).into_owned())
             .collect();
-        if headers.len() > MOST_COLUMNS {
-            return Err(fail(too_many(headers.len()).into()));
+        let number = match counted {
+            Counted::Rows => headers.remove(0),
+            Counted::Lines => line.to_string(),
+        };
+        let at = format!("the header in {counted} {number}");
+        let id_column =
+            id_column(&headers, &at, options).map_err(|problem| fail(problem.into()))?;
+        let row = csv::ByteRecord::new();
+        Ok(Self { file, reader, counted, headers, id_column, details, row })
+    }
+
+    /// How many fields of a row stand before its cells: its number.
+    fn before(&self) -> usize {
+        usize::from(self.counted == Counted::Rows)
+    }
+
+    /// The cells of the row that was read.
+    fn cells(&self) -> impl Iterator<Item = &[u8]> {
+        self.row.iter().skip(self.before())
+    }
+
+    /// Where the row stands that was read, from 1.
+    fn line(&mut self) -> Option<u64> {
+        match self.counted {
+            Counted::Rows => std::str::from_utf8(self.row.get(0)?).ok()?.parse().ok(),
+            Counted::Lines => self.row.position().map(|p| self.reader.get_mut().line_of(p.byte())),
         }
-        if let Some(header) = twice(&headers) {
-            return Err(fail(format!("the first line has the column {header:?} twice").into()));
-        }
-        let id_column = headers.iter().position(|h| options.is_id(h)).ok_or_else(|| {
-            let found = match headers.join(", ") {
-                none if none.trim_matches([',', ' ']).is_empty() => "it is empty".to_owned(),
-                found => format!("only {found}"),
-            };
-            let wanted = options.id_column.as_deref().unwrap_or("id");
-            fail(format!("the first line has no column named {wanted}: {found}").into())
-        })?;
-        Ok(Self { file, reader, headers, id_column, details, row: csv::ByteRecord::new() })
     }
 
     /// The headers, without that of the ids.
@@ -127,13 +165,13 @@ impl<'a, R: Read> Rows<'a, R> {
             if !more {
                 return Ok(None);
             }
-            let line = self.row.position().map(|p| self.reader.get_mut().line_of(p.byte()));
+            let line = self.line();
             if self.row.iter().any(|field| std::str::from_utf8(field).is_err()) {
                 let line = line.unwrap_or_default();
                 return Err(ListError::NotUtf8 { file: self.file.to_owned(), line });
             }
             // Spreadsheets write the rows below a table too.
-            if !self.row.iter().all(|field| field.trim_ascii().is_empty()) {
+            if !self.cells().all(|field| field.trim_ascii().is_empty()) {
                 return Ok(Some(self.device(line)));
             }
         }
@@ -146,22 +184,22 @@ impl<'a, R: Read> Rows<'a, R> {
             message,
             hint,
         };
-        let place = || place(Some(self.file), line);
+        let place = || place(Some(self.file), self.counted, line);
         let text = |index: usize| {
-            let bytes = self.row.get(index).unwrap_or_default();
+            let bytes = self.row.get(index + self.before()).unwrap_or_default();
             cell::plain(std::str::from_utf8(bytes).unwrap_or_default())
         };
         let id = text(self.id_column);
         let id = id.as_ref();
-        let surplus = self.row.iter().skip(self.headers.len());
+        let (wide, surplus) = (self.cells().count(), self.cells().skip(self.headers.len()));
         // Empty cells beside a table are a spreadsheet's too.
-        let is_whole = self.row.len() >= self.headers.len()
+        let is_whole = wide >= self.headers.len()
             && surplus.into_iter().all(|field| field.trim_ascii().is_empty());
         if !is_whole {
             let message = format!(
                 "the row of {id:?} ({}) has {} column(s), the header {}",
                 place(),
-                self.row.len(),
+                wide,
                 self.headers.len()
             );
             let hint = "put a value that holds the separator in quotes";
@@ -169,6 +207,18 @@ impl<'a, R: Read> Rows<'a, R> {
         }
         for (index, header) in self.headers.iter().enumerate() {
             let value = text(index);
+            if cell::is_error(&value) {
+                let column = match header.as_str() {
+                    "" => (index + 1).to_string(),
+                    name => format!("{name:?}"),
+                };
+                let message = format!(
+                    "{value:?} in the column {column} of {} is the error of a formula, not a value",
+                    place()
+                );
+                let hint = "correct the formula, or write the value in its place";
+                return Err(fault(id, message, Some(hint.into())));
+            }
             if index != self.id_column && is_rounded(&value) {
                 let message = format!(
                     "{value:?} in the column {header:?} of {} is a number that a spreadsheet has rounded",
@@ -182,18 +232,18 @@ impl<'a, R: Read> Rows<'a, R> {
                     place(),
                     index + 1
                 );
-                let hint = "name each column in the first line";
+                let hint = "name each column in the header";
                 return Err(fault(id, message, Some(hint.into())));
             }
         }
         let parsed = DeviceId::parse(id).map_err(|e| fault(id, e.at(&place()), e.hint()))?;
         let details = if self.details { self.details() } else { BTreeMap::new() };
-        Ok(Device { line, details, ..Device::from(parsed) })
+        Ok(Device { line, counted: self.counted, details, ..Device::from(parsed) })
     }
 
     /// The other columns that are not empty.
     fn details(&self) -> BTreeMap<String, String> {
-        let others = self.headers.iter().zip(&self.row).enumerate();
+        let others = self.headers.iter().zip(self.cells()).enumerate();
         others
             .filter(|(i, (header, value))| {
                 *i != self.id_column && !value.is_empty() && !header.is_empty()

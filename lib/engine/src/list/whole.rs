@@ -6,6 +6,7 @@ use super::device::Device;
 use super::error::{ListError, Result};
 use super::fault::BadRow;
 use super::ids::Ids;
+use super::lines::Counted;
 use super::rows::{ListOptions, Rows};
 use crate::client_id::DeviceId;
 use crate::failure::Failure;
@@ -67,9 +68,9 @@ impl DeviceList {
     /// The same, as the options say.
     #[doc(hidden)]
     pub fn from_csv_with(file: &str, bytes: &[u8], options: &ListOptions) -> Result<Self> {
-        let (bytes, remarks) = as_csv(file, bytes)?;
+        let AsCsv { csv, counted, remarks } = as_csv(file, bytes)?;
         let (mut list, mut seen) = (Self { remarks, ..Self::default() }, Ids::default());
-        let mut rows = Rows::new(file, bytes.as_ref(), options, true)?;
+        let mut rows = Rows::new(file, csv.as_ref(), options, counted, true)?;
         while let Some(row) = rows.read()? {
             list.add(row, Some(file), &mut seen);
         }
@@ -81,9 +82,17 @@ impl DeviceList {
 }
 
 /// A list as CSV, whatever it came as, and what is to be said of that.
-pub(super) fn as_csv<'b>(file: &str, bytes: &'b [u8]) -> Result<(Cow<'b, [u8]>, Vec<String>)> {
+pub(super) struct AsCsv<'b> {
+    pub(super) csv: Cow<'b, [u8]>,
+    /// Of rows, each begins with its number.
+    pub(super) counted: Counted,
+    pub(super) remarks: Vec<String>,
+}
+
+/// Makes CSV of a workbook, and leaves CSV as it is.
+pub(super) fn as_csv<'b>(file: &str, bytes: &'b [u8]) -> Result<AsCsv<'b>> {
     if !is_workbook(bytes) {
-        return Ok((Cow::Borrowed(bytes), Vec::new()));
+        return Ok(AsCsv { csv: bytes.into(), counted: Counted::Lines, remarks: Vec::new() });
     }
     #[cfg(feature = "workbook")]
     let sheet = super::workbook::read(bytes);
@@ -91,8 +100,8 @@ pub(super) fn as_csv<'b>(file: &str, bytes: &'b [u8]) -> Result<(Cow<'b, [u8]>, 
     let sheet =
         Err::<(Vec<u8>, Vec<String>), _>("this program reads no workbooks: save it as CSV UTF-8");
     let (csv, remarks) = sheet.map_err(|problem| ListError::unreadable(file, problem))?;
-    let named = remarks.into_iter().map(|remark| format!("{file}: {remark}")).collect();
-    Ok((Cow::Owned(csv), named))
+    let remarks = remarks.into_iter().map(|remark| format!("{file}: {remark}")).collect();
+    Ok(AsCsv { csv: csv.into(), counted: Counted::Rows, remarks })
 }
 
 /// Whether bytes begin as a workbook does: all are zip archives (APPNOTE 4.3.7).
@@ -143,7 +152,7 @@ mod tests {
 
     #[test]
     fn lines_are_right_whatever_ends_them() {
-        for end in ["\n", "\r\n"] {
+        for end in ["\n", "\r\n", "\r"] {
             let text = ["id,name", "a,", "", "\"x", "y\",", "b:b,"].join(end);
             let list = DeviceList::from_csv("d.csv", text.as_bytes()).unwrap();
             let lines: Vec<_> = list.faults.iter().map(|f| f.line).collect();

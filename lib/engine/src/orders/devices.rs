@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use super::named;
 use super::options::OrderOptions;
 use crate::client_id::DeviceId;
-use crate::list::{Device, DeviceList};
+use crate::list::{Counted, Device, DeviceList};
 use crate::registry::{OrderRecord, Ordered, Registry};
 
 /// The list of an order, with all that it says of each device; also of one that was taken back.
 pub fn list_of(registry: &Registry, order: &OrderRecord) -> Result<DeviceList> {
-    let mut list = DeviceList::default();
+    let (mut list, counted) = (DeviceList::default(), Counted::of_name(&order.list));
     registry.each_ordered(order, |Ordered { id, line, details }| -> Result {
-        list.devices.push(Device { line, details, ..Device::from(id) });
+        list.devices.push(Device { line, counted, details, ..Device::from(id) });
         Ok(())
     })?;
     Ok(list)

@@ -49,7 +49,7 @@ impl OrderOptions {
     }
 
     /// The profile of its devices, with the type of their keys.
-    pub(super) fn profile_of_all(&self) -> Result<Profile> {
+    pub fn profile_of_all(&self) -> Result<Profile> {
         let profile = match self.read_profile()? {
             Some(profile) => profile,
             None => "device".parse()?,

@@ -8,6 +8,7 @@ use super::{AuthorityError, Pki, Result, check_name};
 use crate::cert::LongestChain;
 use crate::failure::Underlying;
 use crate::files::{self, Access, Existing, Lock};
+use crate::profile::toml_fault;
 use crate::registry::is_file;
 
 #[derive(serde::Deserialize)]
@@ -40,8 +41,8 @@ pub(super) fn text_of<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str> {
 
 fn parsed<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
     toml::from_str(text).map_err(|e| {
-        let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        config_error(path, Underlying::worded(format!("line {line}: {}", e.message()), e))
+        let (line, words) = toml_fault(text, &e);
+        config_error(path, Underlying::worded(format!("line {line}: {words}"), e))
     })
 }
 
@@ -142,8 +143,7 @@ impl Pki {
             text.push('\n');
         }
         text.push_str(&format!("\n{table}"));
-        let config: Config = toml::from_str(&text)
-            .map_err(|e| config_error(&path, Underlying::worded(e.message().to_owned(), e)))?;
+        let config: Config = parsed(&path, &text)?;
         made(&path, &policies_of(self.dir(), &path, config)?)?;
         files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         Ok(true)

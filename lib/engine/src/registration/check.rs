@@ -105,7 +105,7 @@ fn check_as(file: &str, bytes: &[u8], forbidden: Level) -> Report {
         Ok(headers) if headers.len() > MOST_COLUMNS => {
             report.error(
                 1,
-                too_many(headers.len()),
+                too_many("the first line", headers.len()),
                 Some("leave out what is no property of a device".into()),
             );
             return report;

@@ -58,5 +58,6 @@ pub(super) fn add(shared: &Shared, method: &str, who: Who, noted: Noted) {
         certificate: who.subject,
         fault: noted.fault.map(MqttFault::name),
         reason: noted.reason,
+        refused: false,
     });
 }

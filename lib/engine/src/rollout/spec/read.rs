@@ -14,7 +14,7 @@ use crate::key::pkcs11::KeyUri;
 use crate::list::ListOptions;
 use crate::name::{Name, NameBuilder, find_field};
 use crate::platform::register::CHUNK;
-use crate::profile::{Kind, MAX_VALIDITY_DAYS, Profile, line_of};
+use crate::profile::{Kind, MAX_VALIDITY_DAYS, Profile, line_of, toml_fault};
 use crate::registration::{SEPARATORS, Settings, check_placeholders};
 
 impl Spec {
@@ -92,8 +92,8 @@ impl Reader<'_> {
 
     fn toml<T: serde::de::DeserializeOwned>(&self) -> Result<T, RolloutError> {
         toml::from_str(self.text).map_err(|e| {
-            let offset = e.span().map_or(0, |span| span.start);
-            self.at(offset, e.message().trim().replace('\n', ", "))
+            let (line, problem) = toml_fault(self.text, &e);
+            RolloutError::Spec { file: self.file.clone(), line, problem }
         })
     }
 
