@@ -71,7 +71,7 @@ fn what_orders_say_otherwise_is_not_lost() {
     }
     cli.ok(&format!("device renew --from mix.csv --days 15 --out out {CA_PW}"));
     // Two orders that say the same.
-    cli.ok(&format!("device renew a-1 b-1 --out out --plan"));
+    cli.ok("device renew a-1 b-1 --out out --plan");
     // Of one order those that end.
     let some = cli.ok("device renew --order a --expiring 16d --out out --plan");
     assert!(some.starts_with("1 device would be issued by line"), "{some}");

@@ -15,9 +15,10 @@ use time::OffsetDateTime;
 
 use super::hand_over::HandOver;
 use super::kinds::Kinds;
-use super::making::{Run, issue};
+use super::making::issue;
 use super::options::{ExistingArgs, Form, OutputArgs};
 use super::ordered::{Ordered, refuse_unlike};
+use super::run::Run;
 use crate::device_list::FromArgs;
 use crate::failure::{Failure, Result};
 use crate::output::Output;

@@ -1,59 +1,34 @@
-//! The run that issues, for every verb that makes certificates: passwords, progress, report.
+//! The run that issues, for every verb that makes certificates: passwords and progress. `issued` tells what came of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use c8y_pki_core::client_id::DeviceId;
-use c8y_pki_core::crypto::{KeyPolicy, MlDsa};
+use c8y_pki_core::crypto::MlDsa;
 use c8y_pki_core::issue::BeyondIssuer;
-use c8y_pki_core::name::NameBuilder;
-use c8y_pki_core::profile::Profile;
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::files::{self, Access};
 use c8y_pki_engine::list::{BadRow, DeviceKey, Devices, failed_csv};
 use c8y_pki_engine::orders;
-use c8y_pki_engine::pki::{Ca, Pki};
+use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki_engine::provision::{
-    self, Context, Existing, Job, Keep, Out, ProvisionError, Share, Stream, Summary,
-};
-use c8y_pki_engine::registry::{OpenShare, OrderRecord, Step};
-use serde::Serialize;
+use c8y_pki_engine::provision::{self, Context, Job, Out, ProvisionError, Share, Stream};
+use c8y_pki_engine::registry::{OpenShare, Step};
 use time::OffsetDateTime;
 
-use super::kinds::Kinds;
+use super::issued::{Done, report};
 use super::options::{Form, OutputArgs};
 use super::planned;
+use super::run::Run;
 use crate::commands::{ml_dsa, shortened};
-use crate::failure::{Failure, Outcome, Result};
-use crate::old_ids;
+use crate::failure::{Failure, Result};
 use crate::outlet;
 use crate::output::{Output, is_stdout};
 use crate::progress::Line;
-use crate::render::{count, date};
+use crate::render::count;
 use crate::secrets::{known, unlock};
 use crate::station;
 use crate::stop;
 use crate::values;
-
-pub(super) const INTERRUPTED: &str = "interrupted; run the same command again to finish";
-
-/// What is issued, once it is known that it may be.
-pub(super) struct Run {
-    pub(super) ca: Ca,
-    pub(super) profile: Profile,
-    pub(super) subject: NameBuilder,
-    pub(super) existing: Existing,
-    pub(super) keep: Keep,
-    pub(super) keys: KeyPolicy,
-    pub(super) kinds: Kinds,
-    pub(super) devices: Devices,
-    /// The order that they are in.
-    pub(super) order: Option<OrderRecord>,
-    /// Whether live certificates are renewed: what is wrong with others is no attempt to issue them.
-    pub(super) is_renewal: bool,
-    /// Whether other stations make that order too.
-    pub(super) is_shared: bool,
-}
 
 impl OutputArgs {
     /// Refuses a list with faults, before anybody is asked for a password; unless the others are to be
@@ -70,7 +45,7 @@ impl OutputArgs {
     }
 
     /// Writes the list of devices that failed, if there is a place for it.
-    fn write_failed(
+    pub(super) fn write_failed(
         &self,
         faults: &[BadRow],
         path: Option<PathBuf>,
@@ -81,7 +56,7 @@ impl OutputArgs {
         Ok(Some(path))
     }
 
-    fn writes_to_stdout(&self) -> bool {
+    pub(super) fn writes_to_stdout(&self) -> bool {
         self.into == Form::Tar && is_stdout(&self.out)
     }
 
@@ -130,7 +105,7 @@ impl OutputArgs {
     }
 
     /// Where failed devices are listed after a run.
-    fn failed_path(&self) -> Option<PathBuf> {
+    pub(super) fn failed_path(&self) -> Option<PathBuf> {
         let in_folder = || (self.into == Form::Folders).then(|| self.out.join("failed.csv"));
         self.failed.clone().or_else(in_folder)
     }
@@ -334,13 +309,6 @@ fn note_failed(pki: &Pki, faults: &[BadRow], now: OffsetDateTime) -> Result<()> 
     Ok(())
 }
 
-/// What the report has to know of the job.
-#[derive(Clone, Copy)]
-struct Done<'a> {
-    secrets: Option<&'a Path>,
-    plain_keys: bool,
-}
-
 impl OutputArgs {
     /// Where devices go; `stream` is where an archive is streamed to.
     pub(super) fn destination<'a>(&'a self, stream: &'a Stream) -> Out<'a> {
@@ -362,129 +330,5 @@ impl OutputArgs {
             ));
         }
         Ok(())
-    }
-}
-
-#[derive(Serialize)]
-struct Issued<'a> {
-    #[serde(flatten)]
-    summary: &'a Summary,
-    devices_per_second: f64,
-    out: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failed_list: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secrets: Option<String>,
-}
-
-fn report(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) -> Result {
-    let failed_list = match summary.failed {
-        0 => {
-            // A list of an earlier run is not true any more.
-            // Who reads a stream waits for its end.
-            let is_former = |path: &PathBuf| {
-                is_stdout(path) || files::is_stream(path) || (args.keep_going && path.exists())
-            };
-            let former = args.failed_path().filter(is_former);
-            args.write_failed(&[], former, out)?;
-            None
-        }
-        _ => args.write_failed(&summary.failures, args.failed_path(), out)?,
-    };
-    let out = out.beside(args.writes_to_stdout().then_some(args.out.as_path()));
-    let out = out.beside(args.failed.as_deref());
-    out.faults(&summary.failures);
-    let issued = Issued {
-        summary,
-        devices_per_second: (summary.issued as f64 / summary.seconds * 10.0).round() / 10.0,
-        out: args.out.display().to_string(),
-        failed_list: failed_list.map(|path| path.display().to_string()),
-        secrets: done.secrets.map(|path| path.display().to_string()),
-    };
-    out.result(&issued, text)?;
-    remarks(args, summary, done, out);
-    if summary.stopped {
-        out.warning(INTERRUPTED);
-        return Ok(Outcome::Stopped);
-    }
-    // Nothing was to be done but for devices that are revoked.
-    let is_refused = summary.revoked > 0 && summary.issued + summary.skipped == 0;
-    Ok(Outcome::of(summary.failed == 0 && !is_refused))
-}
-
-fn text(issued: &Issued<'_>) -> String {
-    let s = issued.summary;
-    let rate = match s.seconds >= 1.0 {
-        true => format!(" ({:.0}/s)", issued.devices_per_second),
-        false => String::new(),
-    };
-    let place = if issued.out == "-" { "" } else { &format!(": {}", issued.out) };
-    let devices = count(s.issued, "device");
-    let mut text = format!("{devices} issued in {:.1} s{rate}{place}\n", s.seconds);
-    if s.replaced > 0 {
-        let replace = if s.replaced == 1 { "replaces" } else { "replace" };
-        text.push_str(&format!("{} of them {replace} a former certificate\n", s.replaced));
-    }
-    if s.skipped > 0 {
-        let have = if s.skipped == 1 { "it has" } else { "they have" };
-        text.push_str(&format!("{} skipped: {have} a certificate already\n", s.skipped));
-        for (place, devices) in &s.elsewhere {
-            text.push_str(&format!("  the files of {devices} of them were written to {place}\n"));
-        }
-    }
-    if s.made_by_others > 0 {
-        let were = if s.made_by_others == 1 { "was" } else { "were" };
-        let devices = count(s.made_by_others, "device");
-        text.push_str(&format!("{devices} {were} made by other stations\n"));
-    }
-    if s.recovered > 0 {
-        text.push_str(&format!("{} recovered from a run that was stopped\n", s.recovered));
-    }
-    if s.failed > 0 {
-        let list = issued.failed_list.as_ref().map_or(String::new(), |path| format!(": {path}"));
-        text.push_str(&format!("{} failed{list}\n", s.failed));
-    }
-    text
-}
-
-fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
-    if let Some(since) = summary.since {
-        out.note(&format!("resumed the run of {}, which was not finished", date(since)));
-    }
-    old_ids::warn(&summary.old_ids, out);
-    if summary.revoked > 0 {
-        out.warning(&format!(
-            "{} left out: revoked. Issue one again by its id with --existing replace",
-            count(summary.revoked, "device")
-        ));
-    }
-    if summary.issued > 0 && done.plain_keys {
-        out.note(
-            "key.pem is not encrypted, as most firmware needs it; --encrypt-keys changes that",
-        );
-    }
-    if let Some(batch) = &summary.batch {
-        out.note(&format!("batch {batch}"));
-    }
-    if let Some(secrets) = done.secrets.filter(|_| summary.issued > 0) {
-        out.note(&format!(
-            "the store passwords are in {}{}: hand this file over separately from the stores, then delete it",
-            secrets.display(),
-            if summary.stopped { ", once the same command has finished the run" } else { "" },
-        ));
-    }
-    if summary.replaced > 0 && args.into == Form::Folders {
-        out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
-    }
-    // Where the files of all of them went was said.
-    if summary.incomplete > summary.elsewhere.values().sum() {
-        let more = if summary.incomplete > summary.incomplete_ids.len() { ", …" } else { "" };
-        out.warning(&format!(
-            "{} skipped, but not all the files of this bundle are in {}: moved, lost, or issued \
-             with another bundle ({}{more}); `c8y-pki registry check` looks for their keys",
-            count(summary.incomplete, "device"),
-            args.out.display(),
-            summary.incomplete_ids.join(", ")
-        ));
     }
 }

@@ -6,8 +6,8 @@ use c8y_pki_engine::provision::{self, Preview, Rules, Stream};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
-use super::making::Run;
 use super::options::OutputArgs;
+use super::run::Run;
 use crate::commands::shortened;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;

@@ -17,9 +17,10 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::kinds::Kinds;
-use super::making::{Run, issue};
+use super::making::issue;
 use super::options::{KeyPolicyArgs, OutputArgs};
 use super::ordered::{Ordered, refuse_unlike};
+use super::run::Run;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::selection::SelectionArgs;

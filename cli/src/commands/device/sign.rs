@@ -15,7 +15,7 @@ use c8y_pki_engine::provision::{Context, Job, Keep, Out};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::making::INTERRUPTED;
+use super::issued::INTERRUPTED;
 use super::options::{ExistingArgs, KeyPolicyArgs};
 use crate::clock;
 use crate::commands::{ml_dsa, shortened};

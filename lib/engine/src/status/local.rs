@@ -110,7 +110,7 @@ fn orders(pki: &Pki) -> Result<(Vec<OrderState>, Vec<HalfTakenBack>), OrderError
     for order in pki.registry().orders()? {
         if order.taken_back.is_some() {
             let live = orders::take_back(pki.registry(), &order)?.revoke.len();
-            half.extend((live > 0).then(|| HalfTakenBack { name: order.name, live }));
+            half.extend((live > 0).then_some(HalfTakenBack { name: order.name, live }));
             continue;
         }
         let progress = orders::progress(pki.registry(), &order)?;

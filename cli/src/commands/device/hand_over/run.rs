@@ -137,7 +137,7 @@ impl HandOver {
             return Ok(issued);
         }
         if done.left > 0 {
-            self.output.warning(super::super::making::INTERRUPTED);
+            self.output.warning(super::super::issued::INTERRUPTED);
             return Ok(Outcome::Stopped);
         }
         Ok(if done.failed.is_empty() { issued } else { Outcome::NO })
