@@ -45,7 +45,7 @@ impl Line {
                 bar.set_style(style.with_key(
                     "state",
                     move |state: &ProgressState, out: &mut dyn Write| {
-                        let _ = tell(state, things, out);
+                        let _ = tell(state, things, start, out);
                     },
                 ));
             }
@@ -84,14 +84,13 @@ impl Line {
             return;
         }
         self.reported.store(done, Ordering::Relaxed);
-        let rate = done as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
-        let left = total.saturating_sub(done) as f64 / rate;
+        let (rate, left) = pace(done as u64, total as u64, self.start);
         let thing = self.things.split(' ').next().unwrap_or_default();
         self.output.progress(&json!({
             "done": done,
             "total": total,
             format!("{thing}_per_second"): tenths(rate),
-            "seconds_left": tenths(left),
+            "seconds_left": tenths(left.as_secs_f64()),
         }));
     }
 
@@ -111,17 +110,29 @@ impl Line {
 }
 
 /// What a bar says. Until something was made there is no rate, and no time that is left.
-fn tell(state: &ProgressState, things: &str, out: &mut dyn Write) -> std::fmt::Result {
+fn tell(
+    state: &ProgressState,
+    things: &str,
+    start: Instant,
+    out: &mut dyn Write,
+) -> std::fmt::Result {
     let (done, total) = (state.pos(), state.len().unwrap_or_default());
     match (done, total) {
         (_, 0) => write!(out, "{things}: looking at what is there"),
         (0, _) => write!(out, "0/{total} {things}"),
         _ => {
-            // Its own form of a rate has four decimals.
-            let (rate, left) = (state.per_sec(), HumanDuration(state.eta()));
-            write!(out, "{done}/{total} {things}  {rate:.0}/s  {left:#} left")
+            // The bar's own rate takes long to forget the time in which nothing was made yet.
+            let (rate, left) = pace(done, total, start);
+            write!(out, "{done}/{total} {things}  {rate:.0}/s  {:#} left", HumanDuration(left))
         }
     }
+}
+
+/// How much is done in a second since the start, and the time that the rest takes at that pace.
+fn pace(done: u64, total: u64, start: Instant) -> (f64, Duration) {
+    let rate = done as f64 / start.elapsed().as_secs_f64().max(1e-9);
+    let left = total.saturating_sub(done) as f64 / rate;
+    (rate, Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX))
 }
 
 /// The progress of a job that has several runs, one after the other.

@@ -174,13 +174,10 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let hand_over = exec
         .map(|text| args.hand_over(text, (&output, kinds.all()), &wanted.devices, (&pki, dir), out))
         .transpose()?;
-    // Who names an order, a profile or another subject has said what is to be.
-    let is_said = wanted.order.is_some() || output.profile.is_some();
-    let keep = Keep {
-        key_type: !is_said && output.key_type.is_none(),
-        subject: !is_said && !args.subject.is_given(),
+    let keep = match replaces {
+        true => output.keep(wanted.order.is_some(), !args.subject.is_given()),
+        false => Keep::default(),
     };
-    let keep = if replaces { keep } else { Keep::default() };
     let (keys, devices) = (KeyPolicy::default(), wanted.devices);
     let order = wanted.order;
     let is_renewal = false;

@@ -7,8 +7,8 @@ use c8y_pki_core::crypto::{KeyPolicy, KeyType, RsaKeys};
 use c8y_pki_core::profile::Profile;
 use c8y_pki_core::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
 use c8y_pki_engine::pki::Pki;
-use c8y_pki_engine::provision::Existing;
 use c8y_pki_engine::provision::bundle::Bundle;
+use c8y_pki_engine::provision::{Existing, Keep};
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
@@ -208,6 +208,12 @@ impl OutputArgs {
     /// The PKI directory: to be changed, or for a plan only to be read.
     pub(super) fn open(&self, dir: &Path, now: OffsetDateTime, out: Output) -> Result<Pki> {
         if self.plan { clock::open_to_read(dir, out) } else { clock::open(dir, now) }
+    }
+
+    /// What counts of the former certificates of devices that are issued again: what no option, profile or order says.
+    pub(super) fn keep(&self, has_order: bool, keeps_subject: bool) -> Keep {
+        let is_said = has_order || self.profile.is_some();
+        Keep { key_type: !is_said && self.key_type.is_none(), subject: !is_said && keeps_subject }
     }
 
     pub(super) fn profile(&self) -> Result<Profile> {

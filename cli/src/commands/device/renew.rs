@@ -10,8 +10,8 @@ use c8y_pki_engine::files;
 use c8y_pki_engine::list::{DeviceList, Devices};
 use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::provision::Existing;
 use c8y_pki_engine::provision::renew::{self, RenewedKey};
-use c8y_pki_engine::provision::{Existing, Keep};
 use c8y_pki_engine::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
@@ -118,10 +118,8 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let subject = Name::builder();
     let existing = Existing::Replace { revoke: args.revoke };
     // The subject is that of the former certificate.
-    let is_said = order.is_some() || output.profile.is_some();
-    let keep = Keep { key_type: !is_said && output.key_type.is_none(), subject: false };
-    let is_shared = false;
-    let is_renewal = true;
+    let keep = output.keep(order.is_some(), false);
+    let (is_shared, is_renewal) = (false, true);
     let run = Run {
         is_renewal,
         ca,

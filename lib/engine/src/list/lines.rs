@@ -64,13 +64,13 @@ pub(crate) fn separator(bytes: &[u8]) -> u8 {
 pub(super) fn read_line(source: &mut impl BufRead, most: usize) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     while line.len() < most {
-        let Some(octet) = source.fill_buf()?.first().copied() else { break };
+        let Some(byte) = source.fill_buf()?.first().copied() else { break };
         source.consume(1);
-        line.push(octet);
-        if octet == b'\r' && source.fill_buf()?.first() == Some(&b'\n') {
+        line.push(byte);
+        if byte == b'\r' && source.fill_buf()?.first() == Some(&b'\n') {
             continue;
         }
-        if matches!(octet, b'\r' | b'\n') {
+        if matches!(byte, b'\r' | b'\n') {
             break;
         }
     }
@@ -131,10 +131,10 @@ impl<R: Read> Lines<R> {
 impl<R: Read> Read for Lines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        for (at, octet) in (self.read..).zip(&buffer[..count]) {
-            match octet {
+        for (at, byte) in (self.read..).zip(&buffer[..count]) {
+            match byte {
                 b'\r' | b'\n' => {
-                    let is_second = *octet == b'\n' && self.last == b'\r';
+                    let is_second = *byte == b'\n' && self.last == b'\r';
                     self.ends.push_back((at, !is_second));
                     self.separators = 0;
                 }
@@ -145,7 +145,7 @@ impl<R: Read> Read for Lines<R> {
                 let problem = format!("a line has more than {MOST_SEPARATORS} separators");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
             }
-            self.last = *octet;
+            self.last = *byte;
         }
         self.read += count as u64;
         Ok(count)

@@ -157,7 +157,7 @@ impl Pki {
     }
 }
 
-/// Removes the copies of a directory that goes on without a database.
+/// Removes the copies of a directory that works without a database from now on.
 pub(in crate::pki) fn remove_copies(dir: &Path) -> Result<()> {
     let mut folders = files::list_dir(&dir.join("ca"))?.into_iter().filter(|ca| ca.is_dir());
     folders.try_for_each(|ca| Ok(files::remove_file(&ca.join(COPY))?))

@@ -1,4 +1,4 @@
-//! The label of a device of an order. It shows no secret, whoever asks.
+//! The label of a device of an order. It shows no secret, to no client.
 
 use super::ask::Ask;
 use super::orders;

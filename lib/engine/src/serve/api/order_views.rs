@@ -15,7 +15,7 @@ pub(super) struct OrdersView {
     pub(super) orders: Vec<NamedOrder>,
 }
 
-/// An order, without how far it is.
+/// An order: what it is.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct NamedOrder {
     /// Its name.
@@ -47,18 +47,8 @@ impl From<OrderRecord> for NamedOrder {
 /// An order, and how far it is.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct OrderView {
-    /// Its name.
-    name: String,
-    /// Who has ordered.
-    customer: Option<String>,
-    /// The name of the CA that issues its devices.
-    ca: String,
-    /// When it was made.
-    #[schemars(extend("format" = "date-time"))]
-    created: String,
-    /// When it was taken back, if it was.
-    #[schemars(extend("format" = "date-time"))]
-    taken_back: Option<String>,
+    #[serde(flatten)]
+    order: NamedOrder,
     /// How many devices it has.
     devices: u64,
     /// How many of them have a live certificate.
@@ -78,11 +68,7 @@ pub(super) struct OrderView {
 impl OrderView {
     pub(super) fn of(order: OrderRecord, progress: Progress) -> Self {
         Self {
-            name: order.name,
-            customer: order.customer,
-            ca: order.ca,
-            created: rfc3339(order.created),
-            taken_back: order.taken_back.map(rfc3339),
+            order: order.into(),
             devices: progress.devices,
             issued: progress.issued,
             connected: progress.connected,
