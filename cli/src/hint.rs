@@ -6,6 +6,8 @@ use c8y_pki_core::failure::{
     Example, Hint, Means, Permission, Secret, Setting, SubjectField, Task,
 };
 
+use crate::render::quoted;
+
 /// What the command line says to this command, or a rollout's file to it, and has to be said to those that are advised.
 static SHARED: OnceLock<SharedOptions> = OnceLock::new();
 
@@ -83,7 +85,7 @@ fn needs(task: &Task) -> Needs {
         | T::RenewDevice { .. }
         | T::ImportDevice { .. }
         | T::MakeManifest
-        | T::CreateRegistration => Needs::Pki,
+        | T::CreateRegistration { .. } => Needs::Pki,
         T::CheckDevice
         | T::CheckAgainstUploaded { .. }
         | T::UploadOwnCa { .. }
@@ -244,7 +246,10 @@ pub(crate) fn command(task: &Task) -> String {
         Task::EnableAuthority => "tenant authority enable".to_owned(),
         Task::CreateAuthority => "tenant authority create".to_owned(),
 
-        Task::CreateRegistration => "registration create --out FILE".to_owned(),
+        Task::CreateRegistration { order: None } => "registration create --out FILE".to_owned(),
+        Task::CreateRegistration { order: Some(order) } => {
+            format!("registration create --order {} --out FILE", quoted(order))
+        }
         Task::UploadRegistration => "registration upload FILE".to_owned(),
         Task::CheckRegistration => "registration check FILE".to_owned(),
         Task::ListRegistrations => "registration list".to_owned(),

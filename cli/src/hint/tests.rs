@@ -69,7 +69,9 @@ fn tasks() -> Vec<Task> {
         RemoveCa = [T::RemoveCa { name: text() }],
         ProveCa = [None, Some(text())].map(|ca| T::ProveCa { ca }),
         ProveOtherCa, NewCode, DownloadCrl, UploadCrl, EnableCrlCheck, VerifyAtTenant,
-        EnableAuthority, CreateAuthority, CreateRegistration, UploadRegistration, CheckRegistration,
+        EnableAuthority, CreateAuthority,
+        CreateRegistration = [None, Some(text())].map(|order| T::CreateRegistration { order }),
+        UploadRegistration, CheckRegistration,
         ListRegistrations, AddRegistration,
         WithdrawRegistration = [T::WithdrawRegistration { id: text() }],
     )

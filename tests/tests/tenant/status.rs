@@ -58,6 +58,9 @@ fn what_the_tenant_lacks_is_told_if_it_is_asked() {
         items(&view),
         [item("overdue", "trust", "line"), item("overdue", "registration", &tenant)]
     );
+    at.ok("order create acme --from list.csv --ca line");
+    let hint = at.run("status").expect(1).stdout;
+    assert!(hint.contains("`c8y-pki registration create --order acme --out FILE`"), "{hint}");
     at.ok("tenant trust add --ca line");
     at.ok("registration create --out r.csv");
     at.ok("registration upload r.csv");

@@ -231,7 +231,10 @@ pub enum Task {
     CreateAuthority,
 
     /// Write the list that registers devices.
-    CreateRegistration,
+    CreateRegistration {
+        /// The order that they are in, if it is one.
+        order: Option<String>,
+    },
     /// Register devices by a list.
     UploadRegistration,
     /// Check such a list.

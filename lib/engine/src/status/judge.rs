@@ -246,7 +246,8 @@ fn of_registered(tenant: &str, registered: &Registered, by_themselves: bool) -> 
     let missing = number_of(registered.missing, "device is", "devices are");
     let message = format!("{missing} not registered: {}{more}", named.join(", "));
     let urgency = if by_themselves { Due } else { Overdue };
-    let hint = Hint::run("make the list that registers them", Task::CreateRegistration);
+    let task = Task::CreateRegistration { order: registered.missing_order.clone() };
+    let hint = Hint::run("make the list that registers them", task);
     Some(item(urgency, Subject::Registration, tenant, message, Some(hint)))
 }
 

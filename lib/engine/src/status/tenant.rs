@@ -70,12 +70,15 @@ pub struct Registered {
     pub missing: usize,
     /// Which those are, the first [`MOST_IDS`].
     pub missing_ids: Vec<String>,
+    /// The order that all of them are in, if they are.
+    pub missing_order: Option<String>,
 }
 
 /// A device to ask about.
 struct Asked {
     id: String,
     kind: String,
+    order: Option<String>,
 }
 
 /// What there is to compare with, gathered before anything is asked.
@@ -125,10 +128,13 @@ fn newest(pki: &Pki, most: usize) -> Result<Vec<Asked>, AuthorityError> {
             kept.pop_front();
         }
         if most > 0 {
-            kept.push_back(Asked { id, kind });
+            kept.push_back(Asked { id, kind, order: None });
         }
         Ok(())
     })?;
+    for asked in &mut kept {
+        asked.order = pki.registry().open_order_of(&asked.id)?;
+    }
     Ok(kept.into())
 }
 
@@ -206,18 +212,24 @@ async fn registered(client: &Client, known: &Known) -> Result<Registered, Platfo
     let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
     let ask = async || {
         let mut missing = Vec::new();
-        while let Some(Asked { id, kind }) = take() {
-            if !is_registered(client, kind, id).await? {
-                missing.push(id.clone());
+        while let Some(asked) = take() {
+            if !is_registered(client, &asked.kind, &asked.id).await? {
+                missing.push(asked);
             }
         }
         Ok::<_, PlatformError>(missing)
     };
     let (a, b, c, d, e, f, g, h) =
         tokio::try_join!(ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask())?;
-    let mut missing_ids = [a, b, c, d, e, f, g, h].concat();
-    missing_ids.sort();
-    let missing = missing_ids.len();
-    missing_ids.truncate(MOST_IDS);
-    Ok(Registered { asked: known.devices.len(), not_asked: known.not_asked, missing, missing_ids })
+    let mut missing = [a, b, c, d, e, f, g, h].concat();
+    missing.sort_by(|a, b| a.id.cmp(&b.id));
+    let order = missing.first().and_then(|first| first.order.clone());
+    let is_one = missing.iter().all(|asked| asked.order == order);
+    Ok(Registered {
+        asked: known.devices.len(),
+        not_asked: known.not_asked,
+        missing: missing.len(),
+        missing_ids: missing.iter().take(MOST_IDS).map(|asked| asked.id.clone()).collect(),
+        missing_order: order.filter(|_| is_one),
+    })
 }

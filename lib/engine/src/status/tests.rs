@@ -167,6 +167,7 @@ fn what_the_tenant_lacks_is_told() {
         asked: 7,
         missing: 1,
         missing_ids: vec!["gw-1".into()],
+        missing_order: None,
         ..Registered::default()
     };
     assert_eq!(

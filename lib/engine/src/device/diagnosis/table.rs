@@ -109,7 +109,7 @@ pub(super) const NOT_REGISTERED: Row = (
     "not-registered",
     "auto-registration is off for the CA, and the device {id} is not registered",
     Do(|facts| {
-        Hint::run("write the list that registers it", Task::CreateRegistration)
+        Hint::run("write the list that registers it", Task::CreateRegistration { order: None })
             .then(Hint::run("and upload it", Task::UploadRegistration))
             .then(Hint::run(
                 "or switch auto-registration on",
@@ -125,7 +125,7 @@ pub(super) const REGISTERED_BASIC: Row = (
     Do(|_| {
         Hint::run(
             "delete the device at the tenant and register it with AUTH_TYPE CERTIFICATES, which is what is written here",
-            Task::CreateRegistration,
+            Task::CreateRegistration { order: None },
         )
     }),
 );
