@@ -226,7 +226,7 @@ mod tests {
             ("", "is empty"),
             ("sh 'a {id}", "a quote that is not closed"),
             ("sh {serial}", "{serial} that is not known"),
-            ("sh {p12}", "--bundle makes no keystore.p12"),
+            ("sh {p12}", "the devices get no keystore.p12"),
             ("sh {id", "a lone {"),
             ("sh id}", "a lone }"),
             ("sh a", "names nothing of the device"),
