@@ -7,7 +7,7 @@ use c8y_pki_engine::provision::Summary;
 use serde::Serialize;
 
 use super::options::{Form, OutputArgs};
-use crate::failure::{Outcome, Result};
+use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::output::{Output, is_stdout};
 use crate::render::{count, date};
@@ -64,9 +64,20 @@ pub(super) fn report(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: 
         out.warning(INTERRUPTED);
         return Ok(Outcome::Stopped);
     }
-    // Nothing was to be done but for devices that are revoked.
-    let is_refused = summary.revoked > 0 && summary.issued + summary.skipped == 0;
-    Ok(Outcome::of(summary.failed == 0 && !is_refused))
+    if is_refused(summary) {
+        let (all, revoked) = (summary.revoked, count(summary.revoked, "device"));
+        let (is, it) = if all == 1 { ("is", "it") } else { ("are", "them") };
+        return Err(Failure::no(
+            format!("{revoked} {is} revoked, and no other one was to be issued"),
+            format!("issue {it} again by id with --existing replace"),
+        ));
+    }
+    Ok(Outcome::of(summary.failed == 0))
+}
+
+/// Whether all devices that were asked for are revoked.
+fn is_refused(summary: &Summary) -> bool {
+    summary.revoked > 0 && summary.issued + summary.skipped + summary.failed == 0
 }
 
 fn text(issued: &Issued<'_>) -> String {
@@ -109,7 +120,7 @@ fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
         out.note(&format!("resumed the run of {}, which was not finished", date(since)));
     }
     old_ids::warn(&summary.old_ids, out);
-    if summary.revoked > 0 {
+    if summary.revoked > 0 && !is_refused(summary) {
         out.warning(&format!(
             "{} left out: revoked. Issue one again by its id with --existing replace",
             count(summary.revoked, "device")
