@@ -11,7 +11,7 @@ use c8y_pki_engine::list::{BadRow, DeviceKey, Devices, failed_csv};
 use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki_engine::provision::{self, Context, Job, Out, ProvisionError, Share, Stream};
+use c8y_pki_engine::provision::{self, Context, Job, Keep, Out, ProvisionError, Share, Stream};
 use c8y_pki_engine::registry::{OpenShare, Step};
 use time::OffsetDateTime;
 
@@ -209,7 +209,7 @@ pub(super) fn issue(
     let usual = time::Duration::days(run.profile.validity_days.into());
     shortened::note(args.days, usual, run.ca.certificate(), now, out);
     let new = run.devices.has_new_keys().then_some(run.profile.key).and_then(ml_dsa::of_new);
-    let kept = || kept_keys(&pki, &run.devices);
+    let kept = || kept_keys(&pki, &run.devices, run.keep);
     let set = new.or_else(|| ml_dsa::of_subject(run.ca.certificate()));
     ml_dsa::warn(set.map_or_else(kept, |set| Ok(Some(set)))?, out);
     let shared = run.order.as_ref().filter(|_| run.is_shared);
@@ -250,17 +250,19 @@ pub(super) fn issue(
 }
 
 /// The first ML-DSA key among those that devices keep: of a request, or in a file, which belongs to the certificate
-/// that the device has.
-fn kept_keys(pki: &Pki, devices: &Devices) -> Result<Option<MlDsa>> {
+/// that the device has; or of a new one that has the former one's type.
+fn kept_keys(pki: &Pki, devices: &Devices, keep: Keep) -> Result<Option<MlDsa>> {
     let Devices::List(list) = devices else { return Ok(None) };
     for device in &list.devices {
         let set = match &device.key {
-            DeviceKey::New => None,
+            DeviceKey::New if !keep.key_type => None,
             DeviceKey::Requested(key) => ml_dsa::of_key(key),
-            DeviceKey::File { .. } => match pki.registry().live_device(&device.id)? {
-                Some(live) => ml_dsa::of_subject(&live.certificate()?),
-                None => None,
-            },
+            DeviceKey::New | DeviceKey::File { .. } => {
+                match pki.registry().live_device(&device.id)? {
+                    Some(live) => ml_dsa::of_subject(&live.certificate()?),
+                    None => None,
+                }
+            }
         };
         if set.is_some() {
             return Ok(set);

@@ -142,7 +142,7 @@ fn registered(r: &Registered) -> String {
     // What was not sent was not looked at.
     let before = match r.before {
         0 => String::new(),
-        n => format!(" {n} of them before, by the result file."),
+        n => format!(" By the result file, {n} of these rows were sent by former runs."),
     };
     let kept = match r.updated {
         0 => "",

@@ -290,8 +290,11 @@ fn key_remark(spec: &Spec) -> Option<String> {
 fn replace_step(spec: &Spec, count: usize) -> Option<Step> {
     let (are, them) = if count == 1 { ("is", "it") } else { ("are", "them") };
     let devices = shown::count(count, "device");
-    let detail =
-        format!("{devices} that {are} not as the file wants {them}, by {}", spec.devices.ca);
+    let revoked = if spec.allowed.issue_revoked { ", or revoked" } else { "" };
+    let detail = format!(
+        "{devices} that {are} not as the file wants {them}{revoked}, by {}",
+        spec.devices.ca
+    );
     let out = spec.devices.out.display().to_string();
     (count > 0).then(|| Step::new(Action::Update, REPLACE, out, detail).of(count))
 }
