@@ -66,12 +66,16 @@ fn what_orders_say_otherwise_is_not_lost() {
         ["device renew --from mix.csv", "device issue a-1 solo --existing replace --ca line"]
     {
         let said = cli.run(&format!("{again} --out out {CA_PW}")).expect(2).stderr;
-        assert!(said.contains("the order a says how many days"), "{said}");
-        assert!(said.contains("--order a") && said.contains("--days N"), "{said}");
+        assert!(said.contains(" says how many days its devices are valid"), "{said}");
+        assert!(said.contains("(--order ") && said.contains("--days N"), "{said}");
     }
     cli.ok(&format!("device renew --from mix.csv --days 15 --out out {CA_PW}"));
-    // Two orders that say the same.
-    cli.ok("device renew a-1 b-1 --out out --plan");
+    // Two orders that say the same are two all the same.
+    let two = cli.run("device renew a-1 b-1 --out out --plan").expect(2).stderr;
+    assert!(two.contains("(--order b)"), "{two}");
+    let days = cli.run("device renew a-1 --out out --plan --json").expect(0).json();
+    let end = time::OffsetDateTime::now_utc().date() + time::Duration::days(20);
+    assert!(days["not_after"].as_str().unwrap().starts_with(&end.to_string()), "{days}");
     // Of one order those that end.
     let some = cli.ok("device renew --order a --expiring 16d --out out --plan");
     assert!(some.starts_with("1 device would be issued by line"), "{some}");
@@ -156,4 +160,29 @@ fn hints_name_the_directory_and_what_was_revoked_stays_so() {
     let listed = cli.run(&format!("{pki} device list --from more.csv")).expect(0);
     assert!(listed.stderr.contains("1 of 2 devices has no certificate"), "{listed:?}");
     assert!(listed.stderr.contains("nobody"), "{listed:?}");
+}
+
+#[test]
+fn what_was_revoked_before_an_order_is_to_be_issued_for_it() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id,type,name\ngw-1,t,One\ngw-2,t,Two\n");
+    for order in ["wrong", "right"] {
+        cli.ok(&format!("order create {order} --from list.csv --ca line"));
+        if order == "wrong" {
+            cli.ok(&format!("device issue --order wrong --out out {CA_PW}"));
+            cli.ok("order revoke wrong --yes");
+            cli.ok(&format!("ca crl line {CA_PW}"));
+        }
+    }
+    let shown = cli.run("order show right --json").expect(0).json();
+    assert_eq!((&shown["state"], &shown["open"]), (&"unfinished".into(), &2.into()), "{shown}");
+    assert!(cli.ok("status").contains("2 of 2 devices have no certificate"));
+    let sheet = cli.ok("registration create --order right");
+    assert!(sheet.contains("gw-1") && sheet.contains("gw-2"), "{sheet}");
+    cli.ok(&format!("device issue --order right --out out {CA_PW}"));
+    assert_eq!(cli.run("order show right --json").expect(0).json()["state"], "issued");
+    // A renewal that finds none of them is no success.
+    cli.ok("device revoke gw-1");
+    let none = cli.run(&format!("device renew gw-1 --keep-going --out out {CA_PW}")).expect(2);
+    assert!(none.stderr.contains("gw-1"), "{none:?}");
 }

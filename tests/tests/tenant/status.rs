@@ -61,6 +61,7 @@ fn what_the_tenant_lacks_is_told_if_it_is_asked() {
     at.ok("order create acme --from list.csv --ca line");
     let hint = at.run("status").expect(1).stdout;
     assert!(hint.contains("`c8y-pki registration create --order acme --out FILE`"), "{hint}");
+    at.ok("order revoke acme --yes");
     at.ok("tenant trust add --ca line");
     at.ok("registration create --out r.csv");
     at.ok("registration upload r.csv");

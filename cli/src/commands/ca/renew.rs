@@ -130,9 +130,10 @@ pub(super) fn tell_devices(renewed: &Ca, former: &Certificate, live: u64, out: O
     let devices = if live == 1 { "device has" } else { "devices have" };
     out.note(&format!(
         "  2. In the field: {live} {devices} a live certificate below it. Their chain.pem and keystores hold \
-         the former certificate, which ends on {}. `c8y-pki device refresh --out DIR` rewrites the files in \
+         the former certificate, which ends on {}. `{}` rewrites the files in \
          their directories; give them to the devices before that day.",
-        former.not_after.date()
+        former.not_after.date(),
+        hint::with_pki("device refresh --out DIR")
     ));
     out.note("  3. Brokers and servers that have the CA as a file: give them its new cert.pem or chain.pem.");
 }

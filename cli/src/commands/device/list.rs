@@ -180,7 +180,7 @@ fn tell_absent(pki: &Pki, listed: &Option<Vec<DeviceId>>, out: Output) -> Result
             ("has", "have"),
         );
         out.warning(&format!(
-            "{have} no certificate, and are not shown: {}{more}",
+            "{have} no certificate and nothing to show: {}{more}",
             named.join(", ")
         ));
     }

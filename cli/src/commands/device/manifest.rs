@@ -141,7 +141,9 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
         None => "openssl pkeyutl -verify -rawin -pubin -inkey PUBKEY -sigfile FILE.sig -in FILE"
             .to_owned(),
     };
-    out.note(&format!("anybody can check them: `c8y-pki cert verify --manifest`, or {how}"));
+    out.note(&format!(
+        "anybody can check them: `c8y-pki cert verify --manifest FILE --trust ROOT CHAIN`, or {how}"
+    ));
     Ok(Outcome::Done)
 }
 

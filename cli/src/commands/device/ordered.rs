@@ -1,6 +1,7 @@
 //! How the devices of an order are made: what it says takes the place of options.
 
 use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::failure::Task;
 use c8y_pki_core::name::NameBuilder;
 use c8y_pki_core::profile::Profile;
 use c8y_pki_engine::list::Devices;
@@ -9,6 +10,7 @@ use c8y_pki_engine::registry::{OrderRecord, Registry};
 
 use super::options::OutputArgs;
 use crate::failure::{Failure, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::quoted;
 use crate::values::SubjectArgs;
@@ -19,25 +21,24 @@ pub(super) fn refuse_unlike(
     devices: &Devices,
     given: &OutputArgs,
 ) -> Result<()> {
-    let profile = |said: &OrderOptions| (said.profile.clone(), said.profile_text.clone());
     let unlike = match given.profile {
         Some(_) => None,
-        None => orders::unlike(registry, devices.each_id(), |said| {
-            Some(profile(said)).filter(|(name, _)| name.is_some())
-        })?,
+        None => orders::unlike(registry, devices.each_id(), |said| said.profile.is_some())?,
     };
     let (unlike, what, flag) = match (unlike, given.days) {
         (Some(unlike), _) => (unlike, "which profile its devices have", "--profile NAME"),
-        (None, None) => match orders::unlike(registry, devices.each_id(), |said| said.days)? {
-            Some(unlike) => (unlike, "how many days its devices are valid", "--days N"),
-            None => return Ok(()),
-        },
+        (None, None) => {
+            match orders::unlike(registry, devices.each_id(), |said| said.days.is_some())? {
+                Some(unlike) => (unlike, "how many days its devices are valid", "--days N"),
+                None => return Ok(()),
+            }
+        }
         (None, Some(_)) => return Ok(()),
     };
     let name = &unlike.order.name;
     Err(Failure::usage(
         format!(
-            "the order {name} says {what}, and the device {:?} is not in that order: it is not known what counts for all",
+            "the order {name} says {what}, but not all of these devices are in it ({:?} is not)",
             unlike.id.as_str()
         ),
         format!(
@@ -81,7 +82,10 @@ impl<'a> Ordered<'a> {
         given.or(own).map(str::to_owned).ok_or_else(|| {
             Failure::usage(
                 "the issuing CA is not named",
-                "give --ca NAME: `c8y-pki ca list` shows them; or name an order with --order",
+                format!(
+                    "give --ca NAME: {} shows them; or name an order with --order",
+                    hint::run(&Task::ListCas)
+                ),
             )
         })
     }

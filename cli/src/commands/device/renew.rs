@@ -10,8 +10,8 @@ use c8y_pki_engine::files;
 use c8y_pki_engine::list::{DeviceList, Devices};
 use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
-use c8y_pki_engine::provision::Existing;
 use c8y_pki_engine::provision::renew::{self, RenewedKey};
+use c8y_pki_engine::provision::{Existing, ProvisionError};
 use c8y_pki_engine::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
@@ -107,6 +107,11 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let profile = output.profile()?;
     args.output.refuse_faults(&devices, out)?;
     let Some(ca) = ca else {
+        let faults = devices.faults();
+        if faults.count > 0 {
+            let total = devices.len() + faults.count;
+            return Err(ProvisionError::Faults { faults: faults.into_owned(), total }.into());
+        }
         if !args.output.plan {
             args.output.settle(&mut pki, out)?;
         }

@@ -83,7 +83,8 @@ fn devices(finding: &Finding) -> String {
     if ids.is_empty() {
         return count(finding.devices, "device");
     }
-    let keep = if finding.sign == Sign::Differs { " as before" } else { "" };
+    let stays = finding.sign == Sign::Differs && finding.remedy != Some(Remedy::Apply);
+    let keep = if stays { " as before" } else { "" };
     format!("{}{keep} ({})", count(finding.devices, "device"), ids.join(", "))
 }
 

@@ -61,14 +61,14 @@ pub struct Unlike {
     pub id: DeviceId,
 }
 
-/// Looks whether some of these devices are in an order that says something that the others' orders do not say, by `says`;
-/// none if all are made alike.
-pub fn unlike<T: PartialEq>(
+/// An order that says something by `says`, and a device of these that is not in it; none if there is no such order, or all
+/// are in it.
+pub fn unlike(
     registry: &Registry,
     ids: impl IntoIterator<Item = DeviceId>,
-    says: impl Fn(&OrderOptions) -> Option<T>,
+    says: impl Fn(&OrderOptions) -> bool,
 ) -> Result<Option<Unlike>> {
-    let mut known: HashMap<String, Option<T>> = HashMap::new();
+    let mut known: HashMap<String, bool> = HashMap::new();
     let mut first: Option<(DeviceId, Option<String>)> = None;
     for id in ids {
         let order = registry.open_order_of(&id)?;
@@ -80,16 +80,14 @@ pub fn unlike<T: PartialEq>(
             first = Some((id, order));
             continue;
         };
-        let said = |order: &Option<String>| order.as_ref().and_then(|name| known[name].as_ref());
-        if said(&order) == said(former) {
-            continue;
-        }
-        let (name, id) = match (said(&order), &order, former) {
-            (Some(_), Some(name), _) => (name, first_id.clone()),
-            (_, _, Some(name)) => (name, id),
-            _ => continue,
+        let says = |order: &Option<String>| order.as_ref().filter(|name| known[*name]).cloned();
+        let (order, id) = match (says(&order), says(former)) {
+            (here, there) if here == there => continue,
+            (Some(name), _) => (name, first_id.clone()),
+            (None, Some(name)) => (name, id),
+            (None, None) => continue,
         };
-        return Ok(Some(Unlike { order: named(registry, name)?, id }));
+        return Ok(Some(Unlike { order: named(registry, &order)?, id }));
     }
     Ok(None)
 }

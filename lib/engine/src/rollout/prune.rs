@@ -3,6 +3,8 @@
 //! What is revoked is recorded first. Whether the tenant knows of it is seen in the tenant's own list, so that a run that
 //! was stopped in between is finished by the next one.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -80,7 +82,9 @@ impl Unlisted {
     fn unsent(&self, out: &str) -> Option<Finding> {
         let detail = "revoked, and the tenant's list of revocations does not have them";
         let mut finding = Finding::new(Sign::Differs, "devices.from", out, detail);
-        self.unsent.iter().for_each(|record| finding.count(id_of(record)));
+        // One that was revoked twice is one device.
+        let ids: BTreeSet<&str> = self.unsent.iter().map(id_of).collect();
+        ids.into_iter().for_each(|id| finding.count(id));
         Some(finding.by(Remedy::SendRevocations)).filter(|finding| finding.devices > 0)
     }
 

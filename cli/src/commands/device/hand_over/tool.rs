@@ -160,7 +160,7 @@ fn placeholder(name: &str, bundle: &[Bundle]) -> Result<Part> {
         Some(file) => Ok(Part::File(file)),
         None => Err(refused(
             format!("--exec has {{{name}}}, but the devices get no {}", files.join(" or ")),
-            "give a bundle that has it (--bundle, or with --order that of the order), or use another placeholder",
+            "give a bundle that has it (--bundle; an order keeps its own), or use another placeholder",
         )),
     }
 }

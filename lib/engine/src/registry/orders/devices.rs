@@ -88,7 +88,8 @@ impl Registry {
                 position,
                 ordered,
                 // What it is if nothing failed.
-                state: match (&live, revoked) {
+                // What was revoked before the order was made is issued for it.
+                state: match (&live, revoked && formers > 0) {
                     (Some(_), _) => OrderState::Issued,
                     (None, true) => OrderState::Revoked,
                     (None, false) => OrderState::Open,
