@@ -11,6 +11,7 @@ pub(crate) mod listed;
 mod ml_dsa;
 pub(crate) mod openssl_conf;
 pub(crate) mod order;
+mod planning;
 pub(crate) mod pool;
 pub(crate) mod pop;
 pub(crate) mod profile;

@@ -12,7 +12,7 @@ use c8y_pki_engine::provision::{Existing, Keep};
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
-use crate::clock;
+use crate::commands::planning;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::secrets::{Source, known};
@@ -207,7 +207,7 @@ pub(super) enum Form {
 impl OutputArgs {
     /// The PKI directory: to be changed, or for a plan only to be read.
     pub(super) fn open(&self, dir: &Path, now: OffsetDateTime, out: Output) -> Result<Pki> {
-        if self.plan { clock::open_to_read(dir, out) } else { clock::open(dir, now) }
+        planning::open(self.plan, dir, now, out)
     }
 
     /// What counts of the former certificates of devices that are issued again: what no option, profile or order says.

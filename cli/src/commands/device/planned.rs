@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::options::OutputArgs;
 use super::run::Run;
-use crate::commands::shortened;
+use crate::commands::{planning, shortened};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{as_line, count, date, day};
@@ -54,7 +54,7 @@ pub(super) fn show(
     let failed = preview.failed;
     let view = View { preview, ca: run.ca.name.clone(), out: args.out.display().to_string() };
     out.result(&view, text)?;
-    out.note("Nothing was changed. Keys, passwords and the room on the disk were not looked at");
+    planning::note(out);
     Ok(Outcome::of(failed == 0))
 }
 

@@ -14,7 +14,7 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::clock;
+use crate::commands::planning;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -87,7 +87,7 @@ pub(super) fn run(args: &RefreshArgs, dir: &Path, out: Output) -> Result {
         None => known::store(args.store_password_file.as_ref()).given()?,
     };
     let now = OffsetDateTime::now_utc();
-    let pki = if args.plan { clock::open_to_read(dir, out)? } else { clock::open(dir, now)? };
+    let pki = planning::open(args.plan, dir, now, out)?;
     if let Some(name) = &args.ca {
         pki.ca(name)?;
     }

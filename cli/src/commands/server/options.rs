@@ -15,9 +15,8 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::view;
-use crate::clock;
 use crate::commands::device::Pkcs12Args;
-use crate::commands::shortened;
+use crate::commands::{planning, shortened};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::secrets::known;
@@ -74,7 +73,7 @@ pub(super) struct PlanArgs {
 impl PlanArgs {
     /// Opens the PKI directory: to be changed, or for a plan only to be read.
     pub(super) fn open(self, dir: &Path, now: OffsetDateTime, out: Output) -> Result<Pki> {
-        if self.plan { clock::open_to_read(dir, out) } else { clock::open(dir, now) }
+        planning::open(self.plan, dir, now, out)
     }
 
     /// Whether a certificate is made; else what it would be is shown. Files of a run that was stopped are put into place

@@ -7,7 +7,7 @@ use c8y_pki_engine::servers::{MadeServer, ServerOrder};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::commands::ml_dsa;
+use crate::commands::{ml_dsa, planning};
 use crate::failure::Result;
 use crate::output::Output;
 use crate::render::date;
@@ -94,7 +94,7 @@ pub(super) fn planned(
             replaces.unwrap_or_default()
         )
     })?;
-    out.note("Nothing was changed. Keys, passwords and the room on the disk were not looked at");
+    planning::note(out);
     Ok(())
 }
 
