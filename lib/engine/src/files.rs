@@ -5,6 +5,7 @@
 //! under another name beside it, made durable, and renamed.
 
 pub(crate) mod beside;
+mod cached;
 mod destination;
 mod folder;
 pub(crate) mod growing;
@@ -18,6 +19,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Fault, Hint};
+pub(crate) use cached::{Cached, Looked};
 use destination::{Destination, Unfit};
 pub use destination::{check_place, check_replaceable, is_stdout, is_stream, open_stream, stands};
 pub(crate) use destination::{followed, regular};

@@ -557,8 +557,10 @@ fn a_registry_of_version_5_is_brought_up() {
     assert!(matches!(refused, Err(RegistryError::SerialGiven { .. })), "{refused:?}");
 }
 
-/// What came with version 7.
+/// What came with version 7, and with 8.
 pub(crate) const WITHOUT_VERSION_7: &str = "
+DROP INDEX certificate_ca;
+DROP INDEX audit_action;
 ALTER TABLE certificate DROP COLUMN bundle;
 DROP TABLE device_order;
 DROP TABLE order_device;
@@ -596,6 +598,47 @@ fn certificates_are_found_by_their_key_through_its_index_and_a_wrong_one_is_foun
         "UPDATE certificate SET key = x'00' WHERE client_id = 'c'",
         &[("row", "(c) has the digest of another key than its certificate")],
     );
+}
+
+/// A service asks for these at each request, and each request adds a row to the audit log.
+#[test]
+fn cas_and_actions_are_found_without_going_through_the_log_and_version_7_is_brought_up() {
+    // About the file.
+    if on_server() {
+        return;
+    }
+    let folder = lived();
+    let path = folder.pki.registry().path().to_owned();
+    let before = folder.pki.registry().find(&Filter::default()).unwrap();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(
+        "DROP INDEX certificate_ca; DROP INDEX audit_action; PRAGMA user_version = 7",
+    )
+    .unwrap();
+    let registry = Registry::open(&path, now()).unwrap();
+    assert_eq!(registry.check().unwrap().findings, vec![]);
+    assert_eq!(registry.find(&Filter::default()).unwrap(), before);
+    let plan = |sql: &str| -> String {
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let one = Connection::open(&path).unwrap();
+        one.query_row(&sql, [], |row| row.get(3)).unwrap()
+    };
+    let of_ca = plan("SELECT id FROM certificate WHERE role = 'ca' AND serial = x'00' ORDER BY id");
+    assert!(of_ca.contains("certificate_ca (serial=?)"), "{of_ca}");
+    let revoked = plan(
+        "SELECT 1 FROM certificate
+         WHERE revoked_at IS NOT NULL AND role = 'ca' AND serial = x'00' AND der = x'00'",
+    );
+    assert!(revoked.contains("certificate_ca (serial=?)"), "{revoked}");
+    let actions =
+        plan("SELECT sequence, at, detail FROM audit WHERE action = 'x' ORDER BY sequence");
+    assert!(actions.contains("audit_action (action=?)"), "{actions}");
+    for record in &before {
+        let certificate = record.certificate().unwrap();
+        assert_eq!(registry.row_of(&certificate).unwrap(), Some(record.row));
+        let revoked = registry.revocation(&certificate).unwrap();
+        assert_eq!(revoked.is_some(), record.status == Status::Revoked);
+    }
 }
 
 /// What version 3 had: an index of serial numbers that began with them.

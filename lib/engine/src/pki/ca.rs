@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{AuthorityError, Ca, CaKey, KeyPlace, MAX_NAME, Result};
 use crate::cert::Certificate;
-use crate::files;
+use crate::files::{self, Cached};
 use crate::profile::{Kind, Profile};
 use crate::secret::Password;
 
@@ -103,10 +103,21 @@ pub(crate) fn want_kind(profile: &Profile, wanted: Kind) -> Result<()> {
 }
 
 pub(super) fn load(name: String, dir: PathBuf) -> Result<Ca> {
+    load_seen(name, dir, &Cached::default())
+}
+
+/// The same; a chain whose file has not changed is not read again.
+pub(super) fn load_seen(
+    name: String,
+    dir: PathBuf,
+    chains: &Cached<Vec<Certificate>>,
+) -> Result<Ca> {
     let path = dir.join("chain.pem");
-    let bytes = files::read(&path)?;
-    let chain = Certificate::all_from_pem_or_der(&bytes)
-        .map_err(|e| AuthorityError::Certificate { path, source: Box::new(e.into()) })?;
+    let chain = chains.get(&path, |_| {
+        Certificate::all_from_pem_or_der(&files::read(&path)?).map_err(|e| {
+            AuthorityError::Certificate { path: path.clone(), source: Box::new(e.into()) }
+        })
+    })?;
     let key = KeyPlace::in_dir(&dir)?;
     Ok(Ca { name, chain, parent: None, dir, key })
 }

@@ -7,7 +7,7 @@ use super::policy::{RawPolicy, SigningPolicy};
 use super::{AuthorityError, Pki, Result, check_name};
 use crate::cert::LongestChain;
 use crate::failure::Underlying;
-use crate::files::{self, Access, Existing, Lock};
+use crate::files::{self, Access, Existing, Lock, Looked};
 use crate::profile::toml_fault;
 use crate::registry::is_file;
 
@@ -48,18 +48,34 @@ fn parsed<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T> 
 
 /// The policies in pki.toml, with the ids of the files that they name.
 pub(super) fn own_policies(dir: &Path) -> Result<BTreeMap<String, RawPolicy>> {
-    let path = dir.join("pki.toml");
-    policies_of(dir, &path, read_config(&path)?)
+    own_policies_of(dir, &mut Looked::default())
 }
 
-fn policies_of(dir: &Path, path: &Path, config: Config) -> Result<BTreeMap<String, RawPolicy>> {
+/// The same, with the files that it comes from.
+pub(super) fn own_policies_of(
+    dir: &Path,
+    looked: &mut Looked,
+) -> Result<BTreeMap<String, RawPolicy>> {
+    let path = dir.join("pki.toml");
+    policies_of(dir, &path, read_config(&path)?, looked)
+}
+
+fn policies_of(
+    dir: &Path,
+    path: &Path,
+    config: Config,
+    looked: &mut Looked,
+) -> Result<BTreeMap<String, RawPolicy>> {
     let mut policies = config.policy;
     for (ca, raw) in &mut policies {
+        let certificate = dir.join("ca").join(ca).join("cert.pem");
+        looked.at(&certificate);
         // A policy that no CA has is probably meant for another: better said than passed over.
-        if check_name(ca).is_err() || !dir.join("ca").join(ca).join("cert.pem").exists() {
+        if check_name(ca).is_err() || !certificate.exists() {
             return Err(config_error(path, format!("[policy.{ca}]: there is no CA named {ca:?}")));
         }
         if let Some(file) = raw.ids_from.take() {
+            looked.at(&dir.join(&file));
             let text = String::from_utf8(files::read(&dir.join(&file))?)
                 .map_err(|_| config_error(path, format!("{file} is not UTF-8")))?;
             raw.list(&text);
@@ -144,7 +160,7 @@ impl Pki {
         }
         text.push_str(&format!("\n{table}"));
         let config: Config = parsed(&path, &text)?;
-        made(&path, &policies_of(self.dir(), &path, config)?)?;
+        made(&path, &policies_of(self.dir(), &path, config, &mut Looked::default())?)?;
         files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         Ok(true)
     }

@@ -12,7 +12,7 @@ use crate::issue::BeyondIssuer;
 use crate::name::{Name, NameBuilder};
 use crate::profile::Profile;
 use crate::read;
-use crate::registry::RowId;
+use crate::registry::{OrderRecord, RowId};
 
 /// A certificate for one device: whose, for which key, by which CA, since when. All else has a default, and a
 /// method that changes it.
@@ -37,6 +37,8 @@ pub struct DeviceRequest<'k> {
     pub(super) details: BTreeMap<String, String>,
     /// Who asks, for the audit log.
     pub(super) by: Option<String>,
+    /// The order that it is for.
+    pub(super) order: Option<OrderRecord>,
     /// The kind of file for which the key was made just now, and not by the device.
     pub(super) made_for: Option<&'static str>,
 }
@@ -119,6 +121,7 @@ impl<'k> DeviceRequest<'k> {
             keys: KeyPolicy::default(),
             details: BTreeMap::new(),
             by: None,
+            order: None,
             made_for: None,
         }
     }
@@ -189,6 +192,12 @@ impl<'k> DeviceRequest<'k> {
     #[cfg(feature = "serve")]
     pub(crate) fn clock_believed(mut self, at: OffsetDateTime) -> Self {
         self.believed = Some(at);
+        self
+    }
+
+    /// For an order: nothing is made once that was taken back.
+    pub(crate) fn ordered(mut self, order: OrderRecord) -> Self {
+        self.order = Some(order);
         self
     }
 

@@ -4,12 +4,13 @@
 //! between signing and recording leaves a certificate that nobody has; one that is killed between recording and
 //! answering leaves one that [`Pki::issue`] returns again to anyone who asks with the same key.
 
-use std::sync::PoisonError;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
 use super::device_request::{DeviceRequest, Follows, Replacing};
 use super::owners::KeyOwners;
+use super::together::Entry;
 use super::{AuthorityError, Ca, CertifyError, Pki, RequestError, Terms, config, policy};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
@@ -19,8 +20,7 @@ use crate::failure::Underlying;
 use crate::issue::IssueError;
 use crate::profile::{Kind, Profile};
 use crate::registry::{
-    Holder, NewRecord, Newcomers, Record, Registry, RegistryError, Replaced, Status, With,
-    batch_name,
+    Holder, NewRecord, Newcomers, Record, Registry, RegistryError, Replaced, Status, batch_name,
 };
 
 type Result<T> = std::result::Result<T, RequestError>;
@@ -63,7 +63,7 @@ impl Pki {
     ///
     /// It takes `&self`: threads can share the [`Pki`] in an `Arc`, and other processes can work on the same
     /// directory at the same time (the registry decides about an id that several want). CAs and signing
-    /// policies are read anew each time. It waits for the disk and, with a key in a token, for that: call it
+    /// policies are looked at each time, and read anew if their files have changed. It waits for the disk and, with a key in a token, for that: call it
     /// where a thread may wait, under tokio in `spawn_blocking`.
     ///
     /// A device that has a live certificate of this CA for the very key that is asked for gets that one again
@@ -92,7 +92,15 @@ impl Pki {
             let terms = Terms { ca, policy: &policy, profile: &profile, subject: &request.subject };
             let certificate = sign(request, terms, &id, key).map_err(|e| refused(&id, e))?;
             let record = record_of(request, ca, &id, &certificate, replaces);
-            match self.record_device(&record, (&batch, request.now, request.by.as_deref())) {
+            let entry = Entry {
+                record,
+                batch: batch.clone(),
+                now: request.now,
+                issuers: ca.chain.clone(),
+                by: request.by.clone(),
+                order: request.order.clone(),
+            };
+            match self.together.record(&self.registry, self.certified()?, entry) {
                 // Another thread or process was faster.
                 Err(RegistryError::Conflict) => {}
                 Err(RegistryError::KeyTaken { other, .. }) => {
@@ -140,7 +148,16 @@ impl Pki {
         ca: &Ca,
         cas: &[Ca],
     ) -> std::result::Result<policy::SigningPolicy, AuthorityError> {
-        let given = config::made(&self.dir.join("pki.toml"), &self.counting_now()?)?;
+        let path = self.dir.join("pki.toml");
+        let given = match self.registry.is_shared() {
+            true => Arc::new(config::made(&path, &self.counting_now()?)?),
+            false => self.given.get(&path, |looked| {
+                Ok::<_, AuthorityError>(Arc::new(config::made(
+                    &path,
+                    &config::own_policies_of(&self.dir, looked)?,
+                )?))
+            })?,
+        };
         Ok(policy::of_all(cas, &given).remove(&ca.name).unwrap_or_default())
     }
 
@@ -151,8 +168,7 @@ impl Pki {
         id: &DeviceId,
         key: &PublicKey,
     ) -> Result<Decision> {
-        let holders =
-            self.with_certified(|registry, certified| registry.holders(certified, key))?;
+        let holders = self.registry.holders(self.certified()?, key)?;
         if let Some(refused) = KeyOwners::new(holders, cas).refuse(id, key.spki()) {
             return Err(refused);
         }
@@ -179,39 +195,14 @@ impl Pki {
         Ok(Decision::Sign(None))
     }
 
-    fn record_device(
-        &self,
-        record: &NewRecord,
-        (batch, now, by): (&str, OffsetDateTime, Option<&str>),
-    ) -> std::result::Result<(), RegistryError> {
-        self.with_certified(|registry, certified| {
-            registry.record_with(
-                batch,
-                now,
-                &[record],
-                With { by, ..With::default() },
-                Some(certified),
-            )
-        })
-    }
-
-    /// Works with the registry and the keys that it has, one thread at a time: whatever is recorded here is so
-    /// in turn, without SQLite's waiting.
-    fn with_certified<T>(
-        &self,
-        work: impl FnOnce(&Registry, &mut Newcomers) -> std::result::Result<T, RegistryError>,
-    ) -> std::result::Result<T, RegistryError> {
-        let mut kept = self.certified.lock().unwrap_or_else(PoisonError::into_inner);
-        // What a failure has left half done is read anew the next time.
-        let mut certified = match kept.take() {
-            Some(certified) => certified,
-            None => self.registry.all_certified()?,
-        };
-        let done = work(&self.registry, &mut certified);
-        if matches!(done, Ok(_) | Err(RegistryError::Conflict | RegistryError::KeyTaken { .. })) {
-            *kept = Some(certified);
+    /// The keys that were ever certified, read when they are first asked for.
+    fn certified(&self) -> std::result::Result<&Newcomers, RegistryError> {
+        if let Some(known) = self.certified.get() {
+            return Ok(known);
         }
-        done
+        let read = self.registry.all_certified()?;
+        // Another thread may have been faster.
+        Ok(self.certified.get_or_init(|| read))
     }
 }
 

@@ -47,12 +47,13 @@ mod server_rules;
 mod shared;
 mod shared_error;
 mod sign_ca;
+mod together;
 mod unrecorded;
 mod waiting;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, OnceLock};
 
 pub use again::Again;
 pub(crate) use ca::want_kind;
@@ -81,9 +82,11 @@ use seen_lists::SeenLists;
 pub use shared::Brought;
 pub use shared_error::SharedError;
 pub use sign_ca::{CaPlan, CaSigning, SignedCa};
+use together::Together;
 pub use waiting::{Answered, CaWish, WaitingCa};
 
 use crate::cert::{Certificate, LongestChain};
+use crate::files::Cached;
 use crate::issue::BeyondIssuer;
 use crate::name::Name;
 use crate::profile::{PathLength, Profile};
@@ -96,6 +99,9 @@ pub const MAX_NAME: usize = 64;
 const IN_THE_MAKING: &str = ".new-";
 
 type Result<T> = std::result::Result<T, AuthorityError>;
+
+/// Policies as they are given, by the name of the CA.
+type Given = Arc<BTreeMap<String, SigningPolicy>>;
 
 /// A CA of the directory: what is known of it without its key.
 #[derive(Debug, Clone)]
@@ -141,7 +147,12 @@ pub struct Pki {
     news: Vec<Brought>,
     longest: LongestChain,
     /// The keys that are certified, once [`Pki::issue`] has asked for them.
-    certified: Mutex<Option<Newcomers>>,
+    certified: OnceLock<Newcomers>,
+    /// Those of its requests that wait to be recorded.
+    together: Together,
+    /// Chains of its CAs, and the policies of pki.toml, as long as their files do not change.
+    chains: Cached<Vec<Certificate>>,
+    given: Cached<Given>,
     /// The last lists that it has looked at.
     lists: SeenLists,
 }

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::OnceLock;
 
 use time::OffsetDateTime;
 
-use super::ca::{check_name, load, parent_of};
+use super::ca::{check_name, load_seen, parent_of};
 use super::config::{made, own_policies, read_config};
 use super::policy::{self, SigningPolicy};
 use super::seen_lists::SeenLists;
+use super::together::Together;
 use super::{AuthorityError, Brought, Ca, CaKey, KeyPool, Pki, Result, server, waiting};
 use crate::cert::{Certificate, LongestChain};
 use crate::crypto::KeyType;
-use crate::files;
+use crate::files::{self, Cached};
 use crate::key::signer::Signer as _;
 use crate::registry::{KeptCas, Registry};
 
@@ -94,7 +95,10 @@ impl Pki {
             kept: KeptCas::default(),
             news: Vec::new(),
             longest,
-            certified: Mutex::new(None),
+            certified: OnceLock::new(),
+            together: Together::default(),
+            chains: Cached::default(),
+            given: Cached::default(),
             lists: SeenLists::default(),
         };
         if !pki.registry.is_read_only() {
@@ -159,7 +163,7 @@ impl Pki {
             let name = dir.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
             // Directories that begin with a dot are CAs in the making.
             if check_name(&name).is_ok() && dir.join("cert.pem").exists() {
-                cas.push(load(name, dir)?);
+                cas.push(load_seen(name, dir, &self.chains)?);
             }
         }
         let all: Vec<(String, Certificate)> =

@@ -22,6 +22,7 @@
 //! pattern knows `*` (any characters, also none) and `?` (one character); case counts.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::Ca;
 use crate::cert::AltName;
@@ -157,7 +158,7 @@ pub struct SigningPolicy {
     patterns: Option<Vec<String>>,
     /// JSON: how many ids its list has; null if it has none.
     #[serde(rename = "listed_ids", serialize_with = "count_of")]
-    listed: Option<HashSet<String>>,
+    listed: Option<Arc<HashSet<String>>>,
     #[serde(flatten, serialize_with = "server_rules")]
     servers: ServerRules,
     /// Policies of the CAs above that restrict ids or servers: they hold for everything below.
@@ -198,10 +199,10 @@ pub(super) fn of_all(
 }
 
 fn count_of<S: serde::Serializer>(
-    ids: &Option<HashSet<String>>,
+    ids: &Option<Arc<HashSet<String>>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serde::Serialize::serialize(&ids.as_ref().map(HashSet::len), serializer)
+    serde::Serialize::serialize(&ids.as_ref().map(|ids| ids.len()), serializer)
 }
 
 fn server_rules<S: serde::Serializer>(
@@ -231,7 +232,7 @@ impl SigningPolicy {
             ca: ca.to_owned(),
             fields,
             patterns: raw.ids.clone(),
-            listed: raw.exact_ids.as_ref().map(|ids| ids.iter().cloned().collect()),
+            listed: raw.exact_ids.as_ref().map(|ids| Arc::new(ids.iter().cloned().collect())),
             servers: ServerRules::new(raw.server_names.as_ref(), raw.server_networks.as_ref())
                 .map_err(|problem| format!("[policy.{ca}] {problem}"))?,
             above: Vec::new(),

@@ -63,7 +63,7 @@ impl Committer<'_> {
             }
             let records: Vec<&NewRecord> = made.iter().map(|made| &made.record).collect();
             let marks: Vec<Mark> = archive.iter().chain(&passwords).cloned().collect();
-            let (now, newcomers) = (self.context.now, Some(&mut self.newcomers));
+            let (now, newcomers) = (self.context.now, Some(&self.newcomers));
             let range = range.map(|(hold, done)| (hold, *done));
             let with = With {
                 marks: &marks,

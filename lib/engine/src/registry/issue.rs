@@ -59,9 +59,9 @@ impl Registry {
         now: OffsetDateTime,
         records: &[&NewRecord],
         with: With<'_>,
-        mut newcomers: Option<&mut Newcomers>,
+        newcomers: Option<&Newcomers>,
     ) -> Result<()> {
-        again(|| self.try_record(batch, now, records, with, newcomers.as_deref_mut()))
+        again(|| self.try_record(batch, now, records, with, newcomers))
     }
 
     fn try_record(
@@ -70,7 +70,7 @@ impl Registry {
         now: OffsetDateTime,
         records: &[&NewRecord],
         With { marks, range, by, order, issuers, cas }: With<'_>,
-        mut newcomers: Option<&mut Newcomers>,
+        newcomers: Option<&Newcomers>,
     ) -> Result<()> {
         // Whether a key from outside is somebody else's is read: nobody may record it meanwhile. Whose device
         // and which serial number it is, unique indexes decide.
@@ -87,7 +87,7 @@ impl Registry {
         {
             return Err(RegistryError::RangeLost);
         }
-        if let Some(newcomers) = newcomers.as_deref_mut() {
+        if let Some(newcomers) = newcomers {
             newcomers.update(&work, batch)?;
         }
         let mut before = Vec::new();
@@ -95,7 +95,7 @@ impl Registry {
         for revoke in [false, true] {
             before.extend(supersede(&work, now, replaced.iter().filter(|r| r.revoke == revoke))?);
         }
-        keys::check_free(&work, records, newcomers.as_deref())?;
+        keys::check_free(&work, records, newcomers)?;
         foreign::check_new(&work, records)?;
         for mark in marks {
             marks::keep(&work, mark)?;

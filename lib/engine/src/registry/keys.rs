@@ -10,6 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::database::Session;
 use super::hashes::{KeyStart, key_start};
@@ -106,22 +107,23 @@ impl Registry {
     /// From where on a run, which looks its keys up now, is to hold them against what others record.
     pub(crate) fn newcomers(&self) -> Result<Newcomers> {
         let (seen, _) = audit::head(&self.session()?)?;
-        Ok(Newcomers { seen, keys: HashMap::new() })
+        Ok(Newcomers(Mutex::new(Certified { seen, keys: HashMap::new() })))
     }
 
     /// The same with all keys that were ever certified: 100 to 150 bytes of memory each.
     pub(crate) fn all_certified(&self) -> Result<Newcomers> {
-        let mut all = self.newcomers()?;
+        let (seen, _) = audit::head(&self.session()?)?;
+        let mut keys: HashMap<KeyStart, Vec<i64>> = HashMap::new();
         each_key(&self.session()?, |id, key| {
             if let Ok(key) = KeyStart::try_from(key) {
-                all.keys.entry(key).or_default().push(id);
+                keys.entry(key).or_default().push(id);
             }
         })?;
-        Ok(all)
+        Ok(Newcomers(Mutex::new(Certified { seen, keys })))
     }
 
     /// All certificates for a key, by the keys that are known and those that others have had certified since.
-    pub(crate) fn holders(&self, known: &mut Newcomers, key: &PublicKey) -> Result<KeyHolders> {
+    pub(crate) fn holders(&self, known: &Newcomers, key: &PublicKey) -> Result<KeyHolders> {
         let (session, mut holders) = (self.session()?, KeyHolders::default());
         known.update(&session, "")?;
         known.find(&session, &sha256(key.spki()), &mut holders)?;
@@ -180,8 +182,13 @@ fn each_key(session: &Session<'_>, mut visit: impl FnMut(i64, &[u8])) -> Result<
 
 /// The keys that others have had certified since a run has looked up who has its own: some 50 bytes of memory
 /// each. What the run records itself is passed over.
+///
+/// Threads can share it: what one has looked at, the others need not.
 #[derive(Debug)]
-pub(crate) struct Newcomers {
+pub(crate) struct Newcomers(Mutex<Certified>);
+
+#[derive(Debug)]
+struct Certified {
     /// The last row of the audit log that was looked at.
     seen: i64,
     /// Their rows, by their keys.
@@ -196,34 +203,44 @@ impl Newcomers {
         digest: &[u8; 32],
         holders: &mut KeyHolders,
     ) -> Result<()> {
-        for id in self.keys.get(&key_start(digest)).into_iter().flatten() {
-            holders.add(digest, of_row(session, *id)?);
+        let rows = self.lock().keys.get(&key_start(digest)).cloned();
+        for id in rows.into_iter().flatten() {
+            holders.add(digest, of_row(session, id)?);
         }
         Ok(())
     }
 
     /// Looks at what was recorded since the last time. `own` is the name of the run. To be asked before the
     /// audit log is written to: a row that is taken back would be taken for seen.
-    pub(super) fn update(&mut self, session: &Session<'_>, own: &str) -> Result<()> {
+    pub(super) fn update(&self, session: &Session<'_>, own: &str) -> Result<()> {
+        let mut certified = self.lock();
         let log = "SELECT sequence, detail FROM audit WHERE sequence > ?1 ORDER BY 1";
-        let new = session.all(log, values![self.seen], |entry| {
+        let new = session.all(log, values![certified.seen], |entry| {
             let detail = entry.text(1)?;
             let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
             Ok((entry.get::<i64>(0)?, detail["batch"] == own))
         })?;
         let of_chunk = format!("SELECT id, key FROM {} WHERE audit = ?1", session.by_key());
         for (sequence, is_own) in new {
-            if !is_own {
-                session.each(&of_chunk, values![sequence], |row| -> Result<()> {
-                    if let Ok(key) = KeyStart::try_from(row.blob(1)?) {
-                        self.keys.entry(key).or_default().push(row.get(0)?);
-                    }
-                    Ok(())
-                })?;
+            let keys = match is_own {
+                true => Vec::new(),
+                false => session.all(&of_chunk, values![sequence], |row| {
+                    Ok((row.get(0)?, KeyStart::try_from(row.blob(1)?)))
+                })?,
+            };
+            for (id, key) in keys {
+                // Another key has none of this length.
+                let Ok(key) = key else { continue };
+                certified.keys.entry(key).or_default().push(id);
             }
-            self.seen = sequence;
+            certified.seen = sequence;
         }
         Ok(())
+    }
+
+    /// What a thread that panicked has left is whole: rows are added one after the other.
+    fn lock(&self) -> MutexGuard<'_, Certified> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::Result;
 use super::database::sqlite::error;
 use super::database::sqlite::schema::{
-    FOREIGN, GROWING, INDEXES, KEYS, ORDERS, SERIALS, UNKNOWN, VERSION,
+    BESIDE_LOG, FOREIGN, GROWING, INDEXES, KEYS, ORDERS, SERIALS, UNKNOWN, VERSION,
 };
 use super::database::{Session, append};
 use super::hashes::key_start;
@@ -54,8 +54,11 @@ fn change(connection: &Connection, from: i64) -> rusqlite::Result<()> {
     if from <= 5 {
         connection.execute_batch(FOREIGN)?;
     }
-    connection.execute_batch(BUNDLE)?;
-    connection.execute_batch(ORDERS)
+    if from <= 6 {
+        connection.execute_batch(BUNDLE)?;
+        connection.execute_batch(ORDERS)?;
+    }
+    connection.execute_batch(BESIDE_LOG)
 }
 
 /// Brings version 1 up to the present one. The audit log keeps what it had, and says that this
@@ -81,6 +84,7 @@ fn change_1(connection: &Connection) -> rusqlite::Result<[u8; 32]> {
          ALTER TABLE certificate ADD COLUMN digest BLOB NOT NULL DEFAULT x'';",
     )?;
     connection.execute_batch(INDEXES)?;
+    connection.execute_batch(BESIDE_LOG)?;
     connection.execute_batch(GROWING)?;
     connection.execute_batch(BUNDLE)?;
     connection.execute_batch(UNKNOWN)?;

@@ -114,10 +114,25 @@ impl Registry {
 
     /// When and why this very certificate was revoked, if it was.
     pub fn revocation(&self, certificate: &Certificate) -> Result<Option<Revoked>> {
+        Ok(self.record_of(certificate)?.as_ref().and_then(Record::revocation))
+    }
+
+    /// The record of this very certificate, if there is one. A CA's is looked for among those of CAs, a device's
+    /// among its own, which takes as long however many there are of others; else all are looked through.
+    pub(crate) fn record_of(&self, certificate: &Certificate) -> Result<Option<Record>> {
+        let is_it = |record: &Record| record.der == certificate.der();
+        if certificate.is_ca() {
+            let tail = "WHERE role = 'ca' AND serial = ?1 ORDER BY id";
+            let of_cas = self.collect(tail, values![certificate.serial.bytes()])?;
+            return Ok(of_cas.into_iter().find(is_it));
+        }
+        for name in certificate.subject.values("CN") {
+            if let Some(own) = self.history(name)?.into_iter().find(is_it) {
+                return Ok(Some(own));
+            }
+        }
         let serial = Some(&certificate.serial);
-        let records = self.find(&Filter { serial, ..Filter::default() })?;
-        let own = records.iter().find(|record| record.der == certificate.der());
-        Ok(own.and_then(Record::revocation))
+        Ok(self.find(&Filter { serial, ..Filter::default() })?.into_iter().find(is_it))
     }
 
     /// Whether the audit log has a row with that hash (lower-case hex).
@@ -172,20 +187,12 @@ impl Registry {
 
     /// Whether this very certificate is recorded, and neither revoked nor replaced.
     pub(crate) fn is_live(&self, certificate: &Certificate) -> Result<bool> {
-        let Some(RowId(row)) = self.row_of(certificate)? else { return Ok(false) };
-        let sql = "SELECT 1 FROM certificate WHERE id = ?1 AND status = 'live'";
-        self.session()?.exists(sql, values![row])
+        Ok(self.record_of(certificate)?.is_some_and(|record| record.status == Status::Live))
     }
 
     /// The row of this very certificate, if it is recorded.
     pub fn row_of(&self, certificate: &Certificate) -> Result<Option<RowId>> {
-        let session = self.session()?;
-        let of_serial = session.of_serial();
-        let sql =
-            format!("SELECT id FROM certificate WHERE {of_serial} ?1 AND issuer = ?2 AND der = ?3");
-        let (serial, issuer) = (certificate.serial.bytes(), certificate.issuer.der());
-        let values = values![serial, issuer, certificate.der()];
-        session.first(&sql, values, |row| row.get(0).map(RowId))
+        Ok(self.record_of(certificate)?.map(|record| record.row))
     }
 
     /// The row that was added last; one before all others if there is none.

@@ -10,7 +10,7 @@ use crate::client_id::DeviceId;
 use crate::clock::rfc3339;
 use crate::crypto::sha256;
 use crate::registration::OneTimePassword;
-use crate::registry::{Filter, Record, Status};
+use crate::registry::{Record, Status};
 
 /// Who asks.
 pub(super) enum Asker {
@@ -96,11 +96,9 @@ fn with_password(shared: &Shared, given: Option<(String, String)>) -> Result<Ask
 fn with_certificate(shared: &Shared, call: &Call, der: &[u8]) -> Result<Asker> {
     let unknown = || forbidden("the client certificate is none of this service's CA");
     let certificate = Certificate::from_der(der).map_err(|_| unknown())?;
-    let filter = Filter { serial: Some(&certificate.serial), ..Filter::default() };
-    let found = shared.pki.registry().find(&filter).map_err(|e| failed(&e))?;
+    let found = shared.pki.registry().record_of(&certificate).map_err(|e| failed(&e))?;
     let ca = shared.ca()?;
-    let own = |record: &Record| record.der == der && record.ca == ca.name;
-    let record = found.into_iter().find(own).ok_or_else(unknown)?;
+    let record = found.filter(|record| record.ca == ca.name).ok_or_else(unknown)?;
     let id = record.holder.device().ok_or_else(unknown)?.clone();
     let (from, until) = (certificate.not_before, certificate.not_after);
     if call.now < from || call.now > until {

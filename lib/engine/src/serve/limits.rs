@@ -19,7 +19,7 @@ pub(super) const FIELDS: usize = 64;
 pub(super) const CONNECTIONS: usize = 256;
 
 /// Requests that are worked on at the same time: each has a thread, and each thread a connection to the registry.
-pub(super) const TURNS: usize = 8;
+pub(super) const TURNS: usize = 16;
 
 /// How long a request waits for its turn; then the answer is 503.
 pub(super) const TURN: Duration = Duration::from_secs(10);

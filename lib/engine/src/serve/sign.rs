@@ -83,6 +83,9 @@ pub(super) fn sign(shared: &Shared, wanted: Wanted<'_>) -> Result<Issued> {
     if let Some(who) = by {
         asked = asked.by(who);
     }
+    if let Some(order) = terms.order {
+        asked = asked.ordered(order);
+    }
     if let Some(days) = terms.usual.days {
         asked = asked.days(days).shorten();
     }

@@ -20,8 +20,10 @@ pub(super) struct Terms {
     details: BTreeMap<String, String>,
     /// The one-time password that the list gives it.
     pub(super) password: Option<OneTimePassword>,
+    /// The order that it is in.
+    pub(super) order: Option<OrderRecord>,
     /// The type of key that its order wants.
-    key_type: Option<(KeyType, String)>,
+    key_type: Option<KeyType>,
     /// What its order makes of each device; nothing if it does not say.
     pub(super) bundle: Vec<Bundle>,
 }
@@ -32,8 +34,9 @@ impl Terms {
         let usual = || shared.usual.clone();
         let registry = shared.pki.registry();
         let Some(name) = registry.open_order_of(id).map_err(|e| failed(&e))? else {
-            let (details, password, key_type, bundle) = (BTreeMap::new(), None, None, Vec::new());
-            return Ok(Self { usual: usual(), details, password, key_type, bundle });
+            let (details, bundle) = (BTreeMap::new(), Vec::new());
+            let (order, password, key_type) = (None, None, None);
+            return Ok(Self { usual: usual(), details, password, order, key_type, bundle });
         };
         let order = crate::orders::named(registry, &name).map_err(|e| failed(&e))?;
         let ordered = registry.ordered(id).map_err(|e| failed(&e))?;
@@ -53,12 +56,12 @@ impl Terms {
         let password = one_time_password(&device).map_err(|e| failed(&e))?;
         let details = device.details;
         let options = OrderOptions::of(&order).map_err(|e| failed(&e))?;
-        let key_type = match options.key_type.as_deref().map(str::parse::<KeyType>) {
-            None => None,
-            Some(read) => Some((read.map_err(|e| failed(&e))?, order.name.clone())),
-        };
+        let key_type = options.key_type.as_deref().map(str::parse::<KeyType>);
+        let key_type = key_type.transpose().map_err(|e| failed(&e))?;
         let bundle = options.bundle.clone();
-        let mut terms = Self { usual: usual(), details, password, key_type, bundle };
+        let order_kept = Some(order.clone());
+        let mut terms =
+            Self { usual: usual(), details, password, order: order_kept, key_type, bundle };
         terms.take_over(shared, &order, &options)?;
         Ok(terms)
     }
@@ -99,15 +102,16 @@ impl Terms {
 
     /// The type of a key that is made here.
     pub(super) fn key_type(&self) -> KeyType {
-        self.key_type.as_ref().map_or(self.usual.profile.key, |(wanted, _)| *wanted)
+        self.key_type.unwrap_or(self.usual.profile.key)
     }
 
     /// Refuses a key of another type than the order wants.
     pub(super) fn check_key(&self, key: &PublicKey) -> Result<()> {
-        match &self.key_type {
-            Some((wanted, order)) if KeyType::of(key.algorithm()) != Some(*wanted) => {
+        match (self.key_type, &self.order) {
+            (Some(wanted), Some(order)) if KeyType::of(key.algorithm()) != Some(wanted) => {
                 Err(forbidden(&format!(
-                    "the order {order} is for keys of type {wanted}, and the request has a key of {}",
+                    "the order {} is for keys of type {wanted}, and the request has a key of {}",
+                    order.name,
                     key.algorithm()
                 )))
             }

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use super::link::Link;
-use crate::registry::database::sqlite::schema;
 use crate::registry::database::value::Fetched;
 use crate::registry::{RegistryError, Result};
 
 /// The version of [`SCHEMA`]: what it keeps is what a file keeps.
-const FIRST: i64 = schema::VERSION;
+const FIRST: i64 = 7;
 
 /// The present version: it has what only a database can do, and a file knows nothing of.
 const VERSION: i64 = 9;

@@ -6,12 +6,14 @@
 //! numbers up chunk by chunk. Version 5 finds the certificates of a key ([`keys`](crate::registry::keys)), and keeps
 //! revocations of certificates that it does not have ([`rollback`](crate::registry::rollback)). Version 6 keeps serial
 //! numbers that a CA gave before it came here ([`foreign`](crate::registry::foreign)). Version 7 has orders
-//! ([`orders`](crate::registry::orders)), and keeps which files were made for a device.
+//! ([`orders`](crate::registry::orders)), and keeps which files were made for a device. Version 8 finds the certificates of
+//! CAs, and the audit log's rows of an action, in as much time however long the log is: a service asks for both at each
+//! request, and each request adds a row.
 
 use rusqlite::Connection;
 
 /// The schema's version, in SQLite's `user_version`.
-pub(in crate::registry) const VERSION: i64 = 7;
+pub(in crate::registry) const VERSION: i64 = 8;
 
 /// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
 pub(in crate::registry) const APPLICATION: i64 = 0x6338_7970;
@@ -59,6 +61,13 @@ CREATE TABLE audit (
 /// looked for chunk by chunk ([`Session::of_serial`](crate::registry::database::Session::of_serial)).
 pub(in crate::registry) const SERIALS: &str = "
 CREATE UNIQUE INDEX certificate_serial ON certificate (audit, serial, issuer);
+";
+
+/// CAs are few, and each issue asks whether one of them was revoked. Actions are names, of which most rows have the same:
+/// behind it a row's number only grows.
+pub(in crate::registry) const BESIDE_LOG: &str = "
+CREATE INDEX certificate_ca ON certificate (serial) WHERE role = 'ca';
+CREATE INDEX audit_action ON audit (action, sequence);
 ";
 
 /// They are looked for as serial numbers are.
@@ -143,6 +152,7 @@ pub(in crate::registry) fn create(connection: &Connection) -> rusqlite::Result<(
     connection.execute_batch(SERIALS)?;
     connection.execute_batch(KEYS)?;
     connection.execute_batch(INDEXES)?;
+    connection.execute_batch(BESIDE_LOG)?;
     connection.execute_batch(GROWING)?;
     connection.execute_batch(UNKNOWN)?;
     connection.execute_batch(FOREIGN)?;
