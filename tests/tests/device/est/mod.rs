@@ -16,6 +16,7 @@ mod orders;
 mod page;
 mod refused;
 mod running;
+mod several;
 mod stays;
 
 use std::path::PathBuf;
