@@ -86,7 +86,7 @@ pub fn renewed(ca: &Made, issuer: Option<&Made>) -> Made {
     let validity = days(-1, if issuer.is_some() { 600 } else { 1200 });
     let number = Serial::random().expect("a serial number");
     let signer = issuer.unwrap_or(ca);
-    let by = Issuer::new(&signer.certificate, &signer.key, validity.issued);
+    let by = Issuer::new(&signer.certificate, &signer.key, validity.counted_from);
     let by = by.expect("the issuer may sign");
     let certificate = issue::renew(&ca.certificate, &number, validity, &by).expect("a renewal");
     let key = ca.key_pem();
@@ -100,7 +100,7 @@ fn days(from: i64, to: i64) -> Validity {
 
 fn between(from: Duration, to: Duration) -> Validity {
     let now = OffsetDateTime::now_utc();
-    Validity { issued: now, not_before: now + from, not_after: now + to }
+    Validity { counted_from: now, not_before: now + from, not_after: now + to }
 }
 
 fn make(
@@ -126,7 +126,7 @@ fn make(
         path_length,
     };
     let certificate = match issuer {
-        Some(made) => Issuer::new(&made.certificate, &made.key, validity.issued)
+        Some(made) => Issuer::new(&made.certificate, &made.key, validity.counted_from)
             .and_then(|issuer| issue::issue(&order, &issuer)),
         None => issue::self_sign(&order, &key),
     };

@@ -227,7 +227,7 @@ fn issue_to(
     let wanted = Validity {
         not_before: now - Duration::hours(1),
         not_after: now + Duration::days(DAYS),
-        issued: now,
+        counted_from: now,
     };
     let profile = identity::profile(Kind::Device, &["digitalSignature"], &["clientAuth"]);
     let order = Order {

@@ -127,7 +127,7 @@ fn validity(now: OffsetDateTime, days: u32) -> Validity {
     Validity {
         not_before: now - Duration::hours(1),
         not_after: now + Duration::days(days.into()),
-        issued: now,
+        counted_from: now,
     }
 }
 

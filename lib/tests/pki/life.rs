@@ -466,7 +466,8 @@ pub(crate) fn renewed(
     let ca = folder.pki.ca(name).unwrap();
     let signer = folder.pki.issuer_of(&ca).unwrap().unwrap_or(ca);
     let key = signer.unlock(&password()).unwrap();
-    let validity = Validity { not_before: at, not_after: at + Duration::days(days), issued: at };
+    let validity =
+        Validity { not_before: at, not_after: at + Duration::days(days), counted_from: at };
     folder.pki.renew_ca(name, &key, validity, BeyondIssuer::Refuse, false, at)
 }
 
@@ -513,7 +514,7 @@ fn a_ca_is_not_renewed_beyond_its_issuer_or_with_another_key() {
     let line = folder.pki.ca("line").unwrap();
     let key = line.unlock(&password()).unwrap();
     let validity =
-        Validity { not_before: now(), not_after: now() + Duration::days(10), issued: now() };
+        Validity { not_before: now(), not_after: now() + Duration::days(10), counted_from: now() };
     let error = folder
         .pki
         .renew_ca("line", &key, validity, BeyondIssuer::Refuse, false, now())

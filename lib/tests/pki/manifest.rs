@@ -65,7 +65,7 @@ fn a_renewed_ca_is_the_issuer_that_the_rows_name_under_that_certificate_only() {
     let root_key = root.unlock(&password()).unwrap();
     let later = now() + Duration::days(1);
     let validity =
-        Validity { not_before: later, not_after: later + Duration::days(300), issued: later };
+        Validity { not_before: later, not_after: later + Duration::days(300), counted_from: later };
     let renewed = folder
         .pki
         .renew_ca("line", &root_key, validity, BeyondIssuer::Refuse, false, later)

@@ -291,7 +291,7 @@ pub(crate) fn expired_root() -> Pair {
     let validity = Validity {
         not_before: now() - Duration::days(2),
         not_after: now() - Duration::days(1),
-        issued: now() - Duration::days(2),
+        counted_from: now() - Duration::days(2),
     };
     make("root", KeyType::EcP256, "expired", Some(validity), None)
 }
@@ -308,7 +308,7 @@ pub(crate) fn expired_device(id: &str, issuer: &Pair) -> Pair {
     let validity = Validity {
         not_before: now() - Duration::days(2),
         not_after: now() - Duration::days(1),
-        issued: now() - Duration::days(2),
+        counted_from: now() - Duration::days(2),
     };
     make("device", KeyType::EcP256, id, Some(validity), Some(issuer))
 }

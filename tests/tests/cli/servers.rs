@@ -287,3 +287,39 @@ fn what_a_killed_process_has_left_is_finished_or_removed() {
     let of_servers = Filter { role: Some(Role::Server), ..Filter::default() };
     assert_eq!(pki.registry().find(&of_servers).expect("rows").len(), 5);
 }
+
+/// How long a certificate is valid, by the dates that OpenSSL reads in it.
+fn validity(cli: &Cli, file: &str) -> Option<time::Duration> {
+    use time::format_description::well_known::Rfc3339;
+    let said = tool("openssl")?.run(&[
+        "x509",
+        "-in",
+        &cli.arg(file),
+        "-noout",
+        "-dates",
+        "-dateopt",
+        "iso_8601",
+    ]);
+    let at = |name: &str| {
+        let text = said.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        OffsetDateTime::parse(&text.replace(' ', "T"), &Rfc3339).expect(text)
+    };
+    Some(at("notAfter=") - at("notBefore="))
+}
+
+#[test]
+fn days_of_a_server_are_the_whole_of_its_validity() {
+    let cli = edge();
+    let san = "--san DNS:broker.example.com";
+    for (name, days, wanted) in [("a", "--days 397", 397), ("b", "", 396), ("c", "--days 1", 1)] {
+        let made = issue(&cli, &format!("{name} {san} {days}"));
+        let found = validity(&cli, &format!("servers/{name}/cert.pem"));
+        assert!(
+            found.is_none_or(|found| found == time::Duration::days(wanted)),
+            "{name}: {found:?}"
+        );
+        assert!(made["not_after"].is_string());
+    }
+    cli.ok(&format!("server renew a --days 397 {CA_PW}"));
+    assert!(validity(&cli, "servers/a/cert.pem").is_none_or(|v| v == time::Duration::days(397)));
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::issue::{BeyondIssuer, Validity};
 use c8y_pki_engine::pki::{CaSettings, Pki};
 use time::OffsetDateTime;
 
@@ -89,14 +89,9 @@ pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
         key: ready.new_key(),
     };
     let ca = pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?;
-    shortened::note(args.make.days, usual(&profile), parent.certificate(), now, out);
+    shortened::note(args.make.days, &Validity::of(&profile, now, None), parent.certificate(), out);
     let outcome = made(&ca, out.beside(args.protocol.protocol.as_deref()))?;
     let protocol = Protocol::new("an intermediate CA is made", now).ca(&ca);
     protocol.write(&args.protocol, out)?;
     Ok(outcome)
-}
-
-/// The validity that a profile gives.
-pub(super) fn usual(profile: &c8y_pki_core::profile::Profile) -> time::Duration {
-    time::Duration::days(profile.validity_days.into())
 }

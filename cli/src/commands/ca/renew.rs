@@ -12,7 +12,6 @@ use c8y_pki_engine::pki::{Ca, CaSettings, Pki};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::make::usual;
 use super::view::{made, made_with};
 use crate::clock;
 use crate::commands::shortened;
@@ -85,8 +84,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let validity = as_before(&ca, args.days, now)?;
     let renewed = pki.renew_ca(&args.name, &key, validity, beyond_issuer, args.revoke, now)?;
     if let Some(parent) = &parent {
-        let usual = validity.not_after - validity.issued;
-        shortened::note(args.days, usual, parent.certificate(), now, out);
+        shortened::note(args.days, &validity, parent.certificate(), out);
     }
     let live = devices_of(&pki, &ca)?;
     made_with(&renewed, "renewed", (None, None), out)?;
@@ -193,7 +191,7 @@ fn new_key(
         key: ready.new_key(),
     };
     if let Some((parent, _)) = &above {
-        shortened::note(args.days, usual(&profile), parent.certificate(), now, out);
+        shortened::note(args.days, &Validity::of(&profile, now, None), parent.certificate(), out);
     }
     let new = match above {
         Some((parent, key)) => pki.add_intermediate(name, parent, &key, &settings, now)?,

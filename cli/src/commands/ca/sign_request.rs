@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki_core::crypto::{KeyPolicy, hex, sha256};
 use c8y_pki_core::csr::Request;
-use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::issue::{BeyondIssuer, Validity};
 use c8y_pki_core::profile::{PathLength, Profile};
 use c8y_pki_core::read;
 use c8y_pki_engine::Error;
@@ -14,7 +14,6 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::make::usual;
 use crate::clock;
 use crate::commands::{ml_dsa, shortened};
 use crate::confirm::confirm;
@@ -154,7 +153,7 @@ pub(super) fn run(args: &SignRequestArgs, dir: &Path, out: Output) -> Result {
                 out.note("Nothing was signed.");
                 return Ok(Outcome::of(false));
             }
-            shortened::note(args.days, usual(&profile), ca.certificate(), now, out);
+            shortened::note(args.days, &Validity::of(&profile, now, None), ca.certificate(), out);
             sign(&mut pki, &ca, args, &wanted, now)?
         }
     };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use c8y_pki_core::client_id::DeviceId;
 use c8y_pki_core::crypto::MlDsa;
-use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::issue::{BeyondIssuer, Validity};
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::files::{self, Access};
 use c8y_pki_engine::list::{BadRow, DeviceKey, Devices, failed_csv};
@@ -206,8 +206,8 @@ pub(super) fn issue(
         keys: run.keys,
         threads: values::threads(args.threads),
     };
-    let usual = time::Duration::days(run.profile.validity_days.into());
-    shortened::note(args.days, usual, run.ca.certificate(), now, out);
+    let usual = Validity::of(&run.profile, now, None);
+    shortened::note(args.days, &usual, run.ca.certificate(), out);
     let new = run.devices.has_new_keys().then_some(run.profile.key).and_then(ml_dsa::of_new);
     let kept = || kept_keys(&pki, &run.devices, run.keep);
     let set = new.or_else(|| ml_dsa::of_subject(run.ca.certificate()));

@@ -1,10 +1,10 @@
 //! `--plan` of the verbs that issue: what would be done, without a password.
 
-use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::issue::{BeyondIssuer, Validity};
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::{self, Preview, Rules, Stream};
 use serde::Serialize;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::options::OutputArgs;
 use super::run::Run;
@@ -48,8 +48,8 @@ pub(super) fn show(
     };
     let stream = Stream::new(std::io::sink());
     let preview = provision::preview(pki, rules, args.destination(&stream), &run.devices, now)?;
-    let usual = Duration::days(run.profile.validity_days.into());
-    shortened::note(args.days, usual, run.ca.certificate(), now, out);
+    let usual = Validity::of(&run.profile, now, None);
+    shortened::note(args.days, &usual, run.ca.certificate(), out);
     out.faults(&preview.failures);
     let failed = preview.failed;
     let view = View { preview, ca: run.ca.name.clone(), out: args.out.display().to_string() };

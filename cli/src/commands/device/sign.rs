@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki_core::client_id::DeviceId;
 use c8y_pki_core::crypto::MlDsa;
-use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::issue::{BeyondIssuer, Validity};
 use c8y_pki_core::read;
 use c8y_pki_core::store::Pkcs12Options;
 use c8y_pki_engine::files;
@@ -131,8 +131,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         keys: args.keys.policy(),
         threads: values::threads(args.threads),
     };
-    let usual = time::Duration::days(profile.validity_days.into());
-    shortened::note(args.days, usual, ca.certificate(), now, out);
+    shortened::note(args.days, &Validity::of(&profile, now, None), ca.certificate(), out);
     ml_dsa::warn(of_requests(&requests).or_else(|| ml_dsa::of_subject(ca.certificate())), out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();

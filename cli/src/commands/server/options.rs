@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki_core::cert::{AltName, Certificate};
-use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::issue::{BeyondIssuer, Validity};
 use c8y_pki_core::name::NameBuilder;
 use c8y_pki_core::profile::Profile;
 use c8y_pki_core::secret::Password;
@@ -121,8 +121,7 @@ impl TermArgs {
 
     /// Says that it ends with the CA, if it does.
     pub(super) fn note(&self, profile: &Profile, ca: &Ca, now: OffsetDateTime, out: Output) {
-        let usual = time::Duration::days(profile.validity_days.into());
-        shortened::note(self.days, usual, ca.certificate(), now, out);
+        shortened::note(self.days, &Validity::of(profile, now, None), ca.certificate(), out);
     }
 }
 

@@ -8,8 +8,9 @@
 mod shortened;
 mod tbs;
 mod template;
+mod validity;
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::cert::{AltName, AltNameError, Certificate, LongestChain, Serial};
 use crate::crypto::{CryptoError, PublicKey};
@@ -23,6 +24,7 @@ pub(crate) use tbs::Recorder;
 #[doc(hidden)]
 pub use tbs::{Parts, Replace, assemble};
 pub use template::Template;
+pub use validity::{BeyondIssuer, Validity, fit};
 
 /// Why a certificate cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -164,46 +166,6 @@ impl Failure for IssueError {
     }
 }
 
-/// A span of time, both ends included, to the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Validity {
-    /// First moment.
-    pub not_before: OffsetDateTime,
-    /// Last moment.
-    pub not_after: OffsetDateTime,
-    /// The moment of issuing, from which days are counted.
-    pub issued: OffsetDateTime,
-}
-
-impl Validity {
-    /// `days` from `now` (the profile's number if none), begun earlier by the profile's amount.
-    pub fn of(profile: &Profile, now: OffsetDateTime, days: Option<u32>) -> Self {
-        let now = now.replace_nanosecond(0).unwrap_or(now);
-        Self {
-            not_before: now - Duration::minutes(profile.backdate_minutes.into()),
-            not_after: now + Duration::days(days.unwrap_or(profile.validity_days).into()),
-            issued: now,
-        }
-    }
-}
-
-/// What to do with a validity that ends after the issuer's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BeyondIssuer {
-    /// Refuse it and say how long it could be.
-    Refuse,
-    /// Shorten it to the issuer's end.
-    Shorten,
-}
-
-impl BeyondIssuer {
-    /// A validity that nobody asked for gives way to the issuer's end; one that was asked for (`days`)
-    /// only if that was asked for too.
-    pub fn of(days: Option<u32>, shorten: bool) -> Self {
-        if shorten || days.is_none() { Self::Shorten } else { Self::Refuse }
-    }
-}
-
 /// A CA's certificate and the key that goes with it.
 #[derive(Clone, Copy)]
 pub struct Issuer<'a> {
@@ -261,28 +223,6 @@ pub fn check_signs_at(certificate: &Certificate, now: OffsetDateTime) -> Result<
         issuer: certificate.subject.clone(),
         not_before: date(certificate.not_before),
         not_after: date(certificate.not_after),
-    })
-}
-
-/// A validity that an issuer with this certificate can give: `wanted`, or shortened, or refused.
-pub fn fit(
-    issuer: &Certificate,
-    wanted: Validity,
-    beyond_issuer: BeyondIssuer,
-) -> Result<Validity, IssueError> {
-    let end = issuer.not_after;
-    if wanted.not_after <= end {
-        return Ok(wanted);
-    }
-    if beyond_issuer == BeyondIssuer::Shorten {
-        return Ok(Validity { not_after: end, ..wanted });
-    }
-    Err(IssueError::Outlives {
-        issuer: issuer.subject.clone(),
-        days: (wanted.not_after - wanted.issued).whole_days(),
-        not_after: date(wanted.not_after),
-        issuer_not_after: date(end),
-        longest: (end - wanted.issued).whole_days(),
     })
 }
 

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use serde::Serialize;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
+
+use super::Validity;
 
 use crate::cert::Certificate;
 
@@ -20,20 +22,12 @@ pub struct Shortened {
 }
 
 impl Shortened {
-    /// Whether a validity from `now` on is: not if a number of days was asked for, which is refused or
-    /// shortened as was asked.
-    pub fn of(
-        asked: Option<u32>,
-        usual: Duration,
-        issuer: &Certificate,
-        now: OffsetDateTime,
-    ) -> Option<Self> {
+    /// Whether the `usual` validity is: not if a number of days was `asked` for, which is refused or shortened as was
+    /// asked.
+    pub fn of(asked: Option<u32>, usual: &Validity, issuer: &Certificate) -> Option<Self> {
         let until = issuer.not_after;
-        (asked.is_none() && now + usual > until).then(|| Self {
-            days: usual.whole_days(),
-            issuer: issuer.subject.to_string(),
-            until,
-        })
+        let is_shortened = asked.is_none() && usual.most_before(until).is_some();
+        is_shortened.then(|| Self { days: usual.days(), issuer: issuer.subject.to_string(), until })
     }
 }
 

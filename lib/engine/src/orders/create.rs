@@ -1,11 +1,12 @@
 //! An order is made from a list, of which every row has to be good.
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::error::{OrderError, Result};
 use super::options::OrderOptions;
 use crate::client_id::is_kept_by_windows;
 use crate::failure::{Failure as _, Hint, Task};
+use crate::issue::Validity;
 use crate::list::{BadRow, BadRows, Device, ListError, ListFile, new_ids};
 use crate::pki::{Ca, CertifyError, Pki, Terms};
 use crate::profile::{Kind, Profile};
@@ -98,11 +99,10 @@ fn check_options(
         return Err(ProvisionError::NoKeyInBundle.into());
     }
     let (Some(days), end) = (options.days, ca.certificate().not_after) else { return Ok(()) };
-    if now + Duration::days(days.into()) <= end {
-        return Ok(());
+    match Validity::of(profile, now, Some(days)).most_before(end) {
+        None => Ok(()),
+        Some(most) => Err(OrderError::Days { days, ca: ca.name.clone(), end: end.date(), most }),
     }
-    let most = (end - now).whole_days().max(0);
-    Err(OrderError::Days { days, ca: ca.name.clone(), end: end.date(), most })
 }
 
 /// Refuses a list with rows that cannot be used, all of them at once.

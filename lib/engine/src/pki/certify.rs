@@ -79,7 +79,8 @@ impl<'a> Terms<'a> {
         (days, beyond_issuer): (Option<u32>, BeyondIssuer),
     ) -> Result<Certifier<'a>, CertifyError> {
         let issuer = Issuer::new(self.ca.certificate(), key, now)?;
-        let validity = issuer.fit(Validity::of(self.profile, now, days), beyond_issuer)?;
+        let asked = (self.profile, days);
+        let validity = Validity::under(self.ca.certificate(), asked, beyond_issuer, now)?;
         Ok(Certifier {
             template: Template::new(self.profile, validity, None, &issuer)?,
             subject: self.subject.clone().build_without(find_field("CN")?),

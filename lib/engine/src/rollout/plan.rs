@@ -1,6 +1,6 @@
 //! What is there, what is wanted, and so what is left to do.
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::connect::Connecting;
 use super::diff::{self, Finding, Held, Remedy, Sign};
@@ -13,6 +13,7 @@ use super::step::{REPLACE, changes};
 use super::{Remote, RolloutError, leftover, longest, tenant, verdict};
 use crate::crypto::{KeyType, MlDsa};
 use crate::files;
+use crate::issue::Validity;
 use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::list::{Device, DeviceList};
 use crate::pki::{Ca, KeyPlace, LostCa, Pki};
@@ -218,20 +219,14 @@ fn check_days(spec: &Spec, existing: &[Ca], now: OffsetDateTime) -> Result<(), R
             let Some(wanted) = spec.cas.iter().find(|wanted| wanted.name == *ca) else {
                 return Ok(());
             };
-            now + Duration::days(wanted.days.unwrap_or(wanted.profile.validity_days).into())
+            Validity::of(&wanted.profile, now, wanted.days).not_after
         }
     };
     // That it has ended is told elsewhere.
-    if end < now || now + Duration::days(days.into()) <= end {
-        return Ok(());
-    }
-    Err(RolloutError::Days {
-        file: spec.file.display().to_string(),
-        days,
-        ca: ca.clone(),
-        end: end.date(),
-        most: (end - now).whole_days().max(0),
-    })
+    let validity = Validity::of(&spec.devices.profile, now, Some(days));
+    let Some(most) = validity.most_before(end).filter(|_| end >= now) else { return Ok(()) };
+    let file = spec.file.display().to_string();
+    Err(RolloutError::Days { file, days, ca: ca.clone(), end: end.date(), most })
 }
 
 /// Refuses a CA that would be a second one of a subject, unless that is allowed.

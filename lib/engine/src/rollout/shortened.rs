@@ -1,10 +1,10 @@
 //! What was made for less time than its profile says, because its issuer ends.
 
 use serde::Serialize;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::cert::Certificate;
-use crate::issue::Shortened;
+use crate::issue::{Shortened, Validity};
 use crate::profile::Profile;
 
 /// A CA or the devices of this run.
@@ -36,8 +36,7 @@ impl ShortenedOf {
         issuer: &Certificate,
         now: OffsetDateTime,
     ) -> Option<Self> {
-        let usual = Duration::days(profile.validity_days.into());
-        let shortened = Shortened::of(days, usual, issuer, now)?;
+        let shortened = Shortened::of(days, &Validity::of(profile, now, None), issuer)?;
         Some(Self { kind, name: name.to_owned(), shortened })
     }
 }

@@ -148,7 +148,7 @@ fn with_id_as_template(text: &str, id: &str) -> String {
 }
 
 fn validity_of(own: &Certificate) -> Validity {
-    Validity { not_before: own.not_before, not_after: own.not_after, issued: own.not_before }
+    Validity { not_before: own.not_before, not_after: own.not_after, counted_from: own.not_before }
 }
 
 fn fields(profile: &Profile, wanted: &Certificate, found: &Certificate) -> Vec<Field> {
@@ -233,7 +233,7 @@ mod tests {
             subject: &name,
             public_key: key.public_key(),
             serial: Serial::random().unwrap(),
-            validity: Validity { not_before: start, not_after: start + found, issued: start },
+            validity: Validity { not_before: start, not_after: start + found, counted_from: start },
             path_length: None,
         };
         let own = issue::self_sign(&order, &key).unwrap();
