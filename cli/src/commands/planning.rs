@@ -17,7 +17,6 @@ pub(super) fn open(is_plan: bool, dir: &Path, now: OffsetDateTime, out: Output) 
 /// Says what a plan of certificates knows nothing of.
 pub(super) fn note(out: Output) {
     out.note(
-        "Nothing was changed. Not looked at: the CA's key, passwords, what the files and stores need, and the room on the \
-         disk",
+        "Nothing was changed. Not looked at: whether passwords open the keys, the key pool, and the room on the disk",
     );
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki_core::crypto::KeyType;
 use c8y_pki_engine::provision::bundle::Bundle;
 use c8y_pki_engine::registry::ServerName;
-use c8y_pki_engine::servers::{self, ServerKey};
+use c8y_pki_engine::servers::{self, ServerFiles, ServerKey};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -79,7 +79,8 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let ca = pki.ca(&args.ca)?;
     let alt_names = servers::names_for(&profile, &name, args.san.names())?;
     let order = args.term.order((&name, &profile), &subject, &alt_names, ServerKey::New);
-    if !args.plan.goes_on(&pki, (&ca, &order), (&args.out, now), out)? {
+    let files = ServerFiles { kinds: &args.bundle, encrypts_key: args.files.encrypt_keys };
+    if !args.plan.goes_on(&pki, (&ca, &order), (&args.out, &files), now, out)? {
         return Ok(Outcome::Done);
     }
     let trusted = trusted(&ca);

@@ -10,14 +10,14 @@ use c8y_pki_core::secret::Password;
 use c8y_pki_engine::pki::{Ca, Pki};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::registry::ServerName;
-use c8y_pki_engine::servers::{self, ServerKey, ServerOrder};
+use c8y_pki_engine::servers::{self, ServerFiles, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 
 use super::view;
 use crate::commands::device::Pkcs12Args;
 use crate::commands::{planning, shortened};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::output::Output;
 use crate::secrets::known;
 use crate::values;
@@ -82,18 +82,20 @@ impl PlanArgs {
         self,
         pki: &Pki,
         (ca, order): (&Ca, &ServerOrder<'_>),
-        (place, now): (&Path, OffsetDateTime),
+        (place, files): (&Path, &ServerFiles<'_>),
+        now: OffsetDateTime,
         out: Output,
     ) -> Result<bool> {
-        if self.plan {
-            let not_after = servers::preview(pki, ca, order, now)?;
-            view::planned((ca, order), place, not_after, out)?;
-            return Ok(false);
+        if !self.plan {
+            servers::recover(pki, order.name, place)?;
         }
-        servers::recover(pki, order.name, place)?;
         // Before anybody is asked for a password.
-        servers::check(pki, ca, order)?;
-        Ok(true)
+        ca.check_has_key()?;
+        let checked = servers::check(pki, ca, order, (place, files), now)?;
+        if self.plan {
+            view::planned((ca, order), files.kinds, checked, out)?;
+        }
+        Ok(!self.plan)
     }
 }
 
@@ -150,12 +152,6 @@ pub(super) struct Passwords {
 impl FileArgs {
     /// Asks for what the files of these kinds need.
     pub(super) fn passwords(&self, kinds: &[Bundle], encrypt: bool) -> Result<Passwords> {
-        if kinds.contains(&Bundle::ThinEdge) {
-            return Err(Failure::usage(
-                "thin-edge is a bundle for devices, and this is a server",
-                "give pem, p12, jks, truststore-p12 or truststore-jks",
-            ));
-        }
         let store = kinds.iter().any(|kind| kind.is_store());
         let store = store.then(|| known::store(self.store_password_file.as_ref()).new_one());
         let key = encrypt && kinds.contains(&Bundle::Pem);

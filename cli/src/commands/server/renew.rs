@@ -8,7 +8,7 @@ use c8y_pki_core::secret::SecretBytes;
 use c8y_pki_engine::files;
 use c8y_pki_engine::provision::bundle::Bundle;
 use c8y_pki_engine::registry::{Record, ServerName};
-use c8y_pki_engine::servers::{self, ServerKey, ServerOrder};
+use c8y_pki_engine::servers::{self, ServerFiles, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -101,9 +101,8 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     };
     let alt_names = servers::names_for(&profile, &name, names)?;
     let ca = pki.ca(args.ca.as_deref().unwrap_or(&former.ca))?;
-    // For a plan its password is not asked for.
-    let own = match args.reuse_key && former.has_key && !args.plan.plan {
-        true => Some(own_key(args, &folder)?),
+    let own = match args.reuse_key && former.has_key {
+        true => own_key(args, &folder)?,
         false => None,
     };
     let public_key = certificate.public_key.clone()?;
@@ -123,12 +122,13 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         replaces: Some((&former, args.revoke)),
         ..args.term.order((&name, &profile), &subject, &alt_names, key)
     };
-    if !args.plan.goes_on(&pki, (&ca, &order), (&place, now), out)? {
+    let kinds = kinds(args, &folder, former.has_key);
+    let encrypt = args.files.encrypt_keys || (own.is_none() && has_encrypted_key(&folder)?);
+    let files = ServerFiles { kinds: &kinds, encrypts_key: encrypt && former.has_key };
+    if !args.plan.goes_on(&pki, (&ca, &order), (&place, &files), now, out)? {
         return Ok(Outcome::Done);
     }
-    let kinds = kinds(args, &folder, former.has_key);
     let trusted = trusted(&ca);
-    let encrypt = args.files.encrypt_keys || (own.is_none() && has_encrypted_key(&folder)?);
     let passwords = args.files.passwords(&kinds, encrypt && former.has_key)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     let bundle = args.files.settings(&kinds, &passwords, &trusted);
@@ -164,8 +164,9 @@ fn has_encrypted_key(folder: &Path) -> Result<bool> {
     Ok(path.exists() && is_encrypted(SecretBytes::new(files::read_small(&path)?).expose()))
 }
 
-/// The key in key.pem; if it is encrypted, its file too, which is written again as it is.
-fn own_key(args: &RenewArgs, folder: &Path) -> Result<OwnKey> {
+/// The key in key.pem; if it is encrypted, its file too, which is written again as it is. For a plan nobody is asked for
+/// its password: without it there is no key.
+fn own_key(args: &RenewArgs, folder: &Path) -> Result<Option<OwnKey>> {
     let path = folder.join("key.pem");
     if !path.exists() {
         return Err(Failure::usage(
@@ -174,7 +175,11 @@ fn own_key(args: &RenewArgs, folder: &Path) -> Result<OwnKey> {
         ));
     }
     let pem = SecretBytes::new(files::read_small(&path)?);
-    let key = secrets::read(&path, args.files.key_source())?;
+    let source = args.files.key_source();
+    if args.plan.plan && is_encrypted(pem.expose()) && source.given()?.is_none() {
+        return Ok(None);
+    }
+    let key = secrets::read(&path, source)?;
     let kept = is_encrypted(pem.expose()).then_some(pem);
-    Ok((key, kept))
+    Ok(Some((key, kept)))
 }

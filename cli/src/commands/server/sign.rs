@@ -8,7 +8,7 @@ use c8y_pki_core::read;
 use c8y_pki_engine::Error;
 use c8y_pki_engine::provision::bundle::Bundle;
 use c8y_pki_engine::registry::ServerName;
-use c8y_pki_engine::servers::{self, ServerKey, ServerOrder};
+use c8y_pki_engine::servers::{self, ServerFiles, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -103,7 +103,8 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         replaces: former.as_ref().map(|former| (former, args.revoke)),
         ..args.term.order((&name, &profile), &subject, &alt_names, key)
     };
-    if !args.plan.goes_on(&pki, (&ca, &order), (&args.out, now), out)? {
+    let files = ServerFiles { kinds: &[Bundle::Pem], encrypts_key: false };
+    if !args.plan.goes_on(&pki, (&ca, &order), (&args.out, &files), now, out)? {
         return Ok(Outcome::Done);
     }
     let trusted = trusted(&ca);

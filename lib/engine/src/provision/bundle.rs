@@ -152,6 +152,20 @@ pub fn had(record: &Record, folder: Option<&Path>) -> Vec<Bundle> {
     kinds
 }
 
+/// Refuses kinds of files that cannot be made, whatever the passwords are.
+pub(crate) fn check(kinds: &[Bundle], has_trusted: bool, encrypts_keys: bool) -> Result {
+    if !kinds.iter().any(|kind| kind.has_key()) {
+        return Err(ProvisionError::NoKeyInBundle);
+    }
+    if kinds.contains(&Bundle::ThinEdge) && encrypts_keys {
+        return Err(ProvisionError::EncryptedForThinEdge);
+    }
+    if kinds.iter().any(|kind| kind.is_truststore()) && !has_trusted {
+        return Err(ProvisionError::NoTrustedCertificate);
+    }
+    Ok(())
+}
+
 /// What to make for each device.
 #[derive(Debug, Clone, Copy)]
 pub struct BundleSettings<'a> {
@@ -232,18 +246,10 @@ impl<'a> Bundler<'a> {
         own_passwords: bool,
         now: OffsetDateTime,
     ) -> Result<Self> {
-        if !kinds.iter().any(|k| k.has_key()) {
-            return Err(ProvisionError::NoKeyInBundle);
-        }
+        check(kinds, !settings.trusted.is_empty(), settings.key_password.is_some())?;
         let wants_password = kinds.iter().any(|k| k.is_store());
         if wants_password && settings.store_password.is_none() && !own_passwords {
             return Err(ProvisionError::NoStorePassword);
-        }
-        if kinds.contains(&Bundle::ThinEdge) && settings.key_password.is_some() {
-            return Err(ProvisionError::EncryptedForThinEdge);
-        }
-        if kinds.iter().any(|k| k.is_truststore()) && settings.trusted.is_empty() {
-            return Err(ProvisionError::NoTrustedCertificate);
         }
         let mut bundler = Self {
             settings,

@@ -83,6 +83,12 @@ pub enum ServerError {
         /// The end of its validity.
         not_after: OffsetDateTime,
     },
+    /// Files that are for devices.
+    #[error("thin-edge is a bundle for devices, and {name} is a server")]
+    ThinEdge {
+        /// The server.
+        name: ServerName,
+    },
     /// A device has the name.
     #[error(
         "{name} is the id of a device: by its common name the platform would take one for the other"
@@ -163,6 +169,7 @@ impl Failure for ServerError {
             | Self::Form { .. }
             | Self::SubjectWithCommonName
             | Self::AlreadyIssued { .. }
+            | Self::ThinEdge { .. }
             | Self::IsDevice { .. }
             | Self::Unknown { .. }
             | Self::NoKey { .. }
@@ -196,6 +203,7 @@ impl Failure for ServerError {
                 Hint::run("renew it", Task::RenewServer { name: name.to_string() })
             }
             Self::SubjectWithCommonName => "leave the common name out".into(),
+            Self::ThinEdge { .. } => "give pem, p12, jks, truststore-p12 or truststore-jks".into(),
             Self::IsDevice { .. } => "give the server another name".into(),
             Self::Unknown { .. } => Hint::run("see all of them", Task::ListServers)
                 .then("one that was revoked is not renewed: issue it again"),

@@ -91,14 +91,25 @@ impl Staged {
     }
 }
 
+/// Where a directory that is put aside goes.
+fn aside(out: &Path, name: &ServerName) -> PathBuf {
+    let all = out.join(REPLACED);
+    let free = |number: &usize| !all.join(format!("{name}-{number}")).exists();
+    // Each number is taken by a directory: there are fewer than that.
+    let number = (1..usize::MAX).find(free).unwrap_or(usize::MAX);
+    all.join(format!("{name}-{number}"))
+}
+
+/// Where what stands in a server's place would be put, if anything does.
+pub(super) fn would_move(out: &Path, name: &ServerName) -> Option<PathBuf> {
+    of(out, name).exists().then(|| aside(out, name))
+}
+
 /// Moves a former directory of a server to the others; where it is now.
 fn put_aside(out: &Path, name: &ServerName, former: &Path) -> Result<PathBuf> {
     let all = out.join(REPLACED);
     files::create_private_dir(&all)?;
-    let free = |number: &usize| !all.join(format!("{name}-{number}")).exists();
-    // Each number is taken by a directory: there are fewer than that.
-    let number = (1..usize::MAX).find(free).unwrap_or(usize::MAX);
-    let place = all.join(format!("{name}-{number}"));
+    let place = aside(out, name);
     files::rename(former, &place)?;
     files::sync_dir(&all)?;
     Ok(place)

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::error::{Result, ServerError};
 use super::folder;
-use super::order::{ServerKey, ServerOrder};
+use super::order::{ServerFiles, ServerKey, ServerOrder};
 use super::recorded::details;
 use crate::cert::{AltName, Certificate, Serial};
 use crate::clock;
@@ -53,26 +53,39 @@ pub fn certificates_only<'a>(
     }
 }
 
-/// Whether the order can be carried out, as far as that is known without the CA's key.
-pub fn check(pki: &Pki, ca: &Ca, order: &ServerOrder<'_>) -> Result {
-    let subject = order.check()?;
-    check_holder(pki, order)?;
-    pki.check_may_sign(ca)?;
-    Ok(pki.policy_now(ca, &pki.cas()?)?.check_server(ca, &subject, order.alt_names)?)
+/// What would be made now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checked {
+    /// How long the certificate would be valid.
+    pub validity: Validity,
+    /// The server's directory.
+    pub folder: PathBuf,
+    /// Where what stands there would be moved, whosever it is.
+    pub moved_to: Option<PathBuf>,
 }
 
-/// The same for who only asks: when the certificate would end if it were made now.
-pub fn preview(
+/// Whether the order can be carried out, with these files below `out`, as far as that is known without the CA's key and a
+/// password. Nothing is changed.
+pub fn check(
     pki: &Pki,
     ca: &Ca,
     order: &ServerOrder<'_>,
+    (out, files): (&Path, &ServerFiles<'_>),
     now: OffsetDateTime,
-) -> Result<OffsetDateTime> {
-    check(pki, ca, order)?;
-    let issuer = ca.certificate();
-    issue::check_signs_at(issuer, now)?;
-    let wanted = Validity::of(order.profile, now, order.days);
-    Ok(issue::fit(issuer, wanted, order.beyond_issuer)?.not_after)
+) -> Result<Checked> {
+    let subject = order.check()?;
+    folder::check(out)?;
+    files.check(order)?;
+    check_holder(pki, order)?;
+    pki.check_may_sign(ca)?;
+    let cas = pki.cas()?;
+    pki.policy_now(ca, &cas)?.check_server(ca, &subject, order.alt_names)?;
+    check_key(pki, order, &cas)?;
+    let asked = (order.profile, order.days);
+    let validity = Validity::under(ca.certificate(), asked, order.beyond_issuer, now)?;
+    let moved_to = folder::would_move(out, order.name);
+    Ok(Checked { validity, folder: folder::of(out, order.name), moved_to })
 }
 
 /// Puts in place, or removes, what a process that was killed has left of a server below `out`.
@@ -91,11 +104,11 @@ pub fn make(
     now: OffsetDateTime,
 ) -> Result<MadeServer> {
     let subject = order.check()?;
-    folder::check(out)?;
     let _lock = Lock::wait(&pki.lock_path())?;
     folder::recover(out, order.name, pki.registry())?;
     clock::check(now, &pki.evidence_seen(&pki.cas()?)?)?;
-    check(pki, ca, order)?;
+    let files = ServerFiles { kinds: bundle.kinds, encrypts_key: bundle.key_password.is_some() };
+    let checked = check(pki, ca, order, (out, &files), now)?;
     let bundler = Bundler::new(bundle, &ca.chain, false, now)?;
     let made;
     let key = match &order.key {
@@ -111,7 +124,8 @@ pub fn make(
         (_, Some(key)) => key.public_key(),
         (_, None) => return Err(ServerError::NoKey { name: order.name.clone() }),
     };
-    let certificate = sign(order, ca, ca_key, (&subject, public), now)?;
+    let issuer = Issuer::new(ca.certificate(), ca_key as &dyn Signer, now)?;
+    let certificate = sign(order, &issuer, (&subject, public), checked.validity)?;
     let mut files = Vec::new();
     if let Some(key) = key {
         files.extend(bundler.files(key, order.key_pem, &(&certificate).into(), None)?);
@@ -174,23 +188,38 @@ fn check_holder(pki: &Pki, order: &ServerOrder<'_>) -> Result {
     }
 }
 
+/// Refuses a key from outside that somebody else has: a request may be that of a device.
+fn check_key(pki: &Pki, order: &ServerOrder<'_>, cas: &[Ca]) -> Result {
+    let spki = match order.key {
+        ServerKey::New => return Ok(()),
+        ServerKey::Own(key) => key.public_key().spki(),
+        ServerKey::Requested(public) => public.spki(),
+    };
+    let (name, holder) = (order.name.clone(), Holder::Server(order.name.clone()));
+    if let Some(ca) = cas.iter().find(|ca| ca.certificate().spki == spki) {
+        return Err(ServerError::SharedKey { name, other: format!("the CA {}", ca.name) });
+    }
+    let holders = pki.registry().with_keys([spki])?;
+    match holders.of(spki).iter().find(|record| record.keeps_key_from(&holder)) {
+        Some(record) => Err(ServerError::SharedKey { name, other: record.whose() }),
+        None => Ok(()),
+    }
+}
+
 fn sign(
     order: &ServerOrder<'_>,
-    ca: &Ca,
-    ca_key: &CaKey,
+    issuer: &Issuer<'_>,
     (subject, public_key): (&Name, &PublicKey),
-    now: OffsetDateTime,
+    validity: Validity,
 ) -> Result<Certificate> {
     debug_assert_eq!(order.profile.kind, Kind::Server);
-    let issuer = Issuer::new(ca.certificate(), ca_key as &dyn Signer, now)?;
-    let wanted = Validity::of(order.profile, now, order.days);
     let template = Order {
         profile: order.profile,
         subject,
         public_key,
         serial: Serial::random().map_err(issue::IssueError::from)?,
-        validity: issuer.fit(wanted, order.beyond_issuer)?,
+        validity,
         path_length: None,
     };
-    Ok(issue::issue_named(&template, order.alt_names, &issuer)?)
+    Ok(issue::issue_named(&template, order.alt_names, issuer)?)
 }

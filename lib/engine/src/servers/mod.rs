@@ -14,6 +14,6 @@ mod order;
 mod recorded;
 
 pub use error::ServerError;
-pub use make::{MadeServer, certificates_only, check, make, preview, recover};
-pub use order::{ServerKey, ServerOrder, names_for};
+pub use make::{Checked, MadeServer, certificates_only, check, make, recover};
+pub use order::{ServerFiles, ServerKey, ServerOrder, names_for};
 pub use recorded::{alt_names_of, key_type_of, live, profile_of, subject_of};

@@ -3,11 +3,13 @@
 use super::error::{Result, ServerError};
 use crate::cert::{AltName, MAX_ALT_NAMES};
 use crate::client_id::is_kept_by_windows;
-use crate::crypto::PublicKey;
+use crate::crypto::{KeyType, PublicKey};
 use crate::issue::BeyondIssuer;
 use crate::key::PrivateKey;
 use crate::name::{Name, NameBuilder, find_field};
 use crate::profile::{Kind, Profile};
+use crate::provision::ProvisionError;
+use crate::provision::bundle::{self, Bundle};
 use crate::registry::{Record, ServerName};
 use crate::secret::SecretBytes;
 
@@ -43,6 +45,38 @@ pub enum ServerKey<'a> {
     Own(&'a PrivateKey),
     /// It is with the server, which has proved that it has it.
     Requested(&'a PublicKey),
+}
+
+/// The files that a server gets.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerFiles<'a> {
+    /// Their kinds.
+    pub kinds: &'a [Bundle],
+    /// Whether `key.pem` is encrypted anew.
+    pub encrypts_key: bool,
+}
+
+impl ServerFiles<'_> {
+    /// Refuses what cannot be made. Truststores hold the root above the server, so there is something to put in.
+    pub(super) fn check(&self, order: &ServerOrder<'_>) -> Result {
+        if self.kinds.contains(&Bundle::ThinEdge) {
+            return Err(ServerError::ThinEdge { name: order.name.clone() });
+        }
+        bundle::check(self.kinds, true, self.encrypts_key)?;
+        match order.key {
+            // Its files are certificates.
+            ServerKey::Requested(_) => Ok(()),
+            ServerKey::New => self.check_keys(order.profile.key),
+            ServerKey::Own(key) => {
+                KeyType::of(key.public_key().algorithm()).map_or(Ok(()), |key| self.check_keys(key))
+            }
+        }
+    }
+
+    fn check_keys(&self, key: KeyType) -> Result {
+        let fit = self.kinds.iter().try_for_each(|kind| kind.check_key(key));
+        Ok(fit.map_err(ProvisionError::from)?)
+    }
 }
 
 /// The names of a server: those that were asked for, then those of the profile.
