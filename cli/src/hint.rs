@@ -274,6 +274,7 @@ fn option(setting: Setting) -> &'static str {
         Setting::DeviceName => "--name '{id}' uses the client id",
         Setting::OneTimePasswords => "--one-time-passwords",
         Setting::Replace => "--existing replace",
+        Setting::IssueRevoked => "--issue-revoked",
         Setting::FailOnExisting => "--existing fail",
         Setting::Share => "--share",
         Setting::SecondCa => "--new-ca",

@@ -90,7 +90,7 @@ impl<'a> Batch<'a> {
         Self { trusted: certificates, ..self }
     }
 
-    /// Gives devices that have a live certificate another one.
+    /// Gives devices that have a live certificate another one, also those whose certificate was revoked.
     pub fn replace(self, replacing: Replacing) -> Self {
         let revoke = replacing == Replacing::Revoke;
         Self { existing: Existing::Replace { revoke }, ..self }
@@ -134,6 +134,8 @@ impl<'a> Batch<'a> {
             },
             bundle: self.bundle(),
             existing: self.existing,
+            // The program names each device.
+            issue_revoked: true,
             keep: Keep::default(),
             order: None,
             secrets: None,

@@ -358,6 +358,7 @@ fn issue(
             trusted: &[],
         },
         existing: Existing::Skip,
+        issue_revoked: true,
         keep: Keep::default(),
         order: None,
         secrets: None,

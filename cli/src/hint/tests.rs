@@ -82,7 +82,7 @@ fn settings() -> Vec<Setting> {
     let fields = each!(SubjectField: Country, State, Locality, Organization, Unit, Email, Other);
     debug_assert_eq!(F::of("C"), F::Country);
     each!(Setting:
-        PkiFolder, Output, DeviceFiles, DeviceId, DeviceType, DeviceName, OneTimePasswords, Replace,
+        PkiFolder, Output, DeviceFiles, DeviceId, DeviceType, DeviceName, OneTimePasswords, Replace, IssueRevoked,
         FailOnExisting, Share, SecondCa, RolloutTenant, KeptKey, Request, EncryptedKeys, ServerCertificate, ServerCas, Truststore,
         KeyType, ExistingKey, Pkcs11Module,
         Subject = fields.into_iter().map(Setting::Subject),

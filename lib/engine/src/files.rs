@@ -28,7 +28,7 @@ pub(crate) use folder::{
 };
 pub use folder::{create_private_dir, list_dir};
 use folder::{parent, rename_new, sync_entries};
-pub use growing::{GrowError, Mark};
+pub use growing::{GrowError, Mark, part_of as unfinished};
 pub(crate) use lock::{BusyFile, FileId, Lock, OwnDir, Stamp};
 pub use protection::allow_directory_rights;
 pub use reading::{MAX_READ, MAX_SMALL, read, read_small};

@@ -38,6 +38,7 @@ fn ask(folder: &mut Folder, id: &str, key: &PrivateKey, existing: Existing) -> V
         out: Out::Folders(&out),
         bundle: pem_only(),
         existing,
+        issue_revoked: true,
         keep: Keep::default(),
         order: None,
         secrets: None,

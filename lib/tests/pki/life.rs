@@ -43,6 +43,7 @@ pub(crate) fn issue(
         out: Out::Folders(out),
         bundle: pem_only(),
         existing,
+        issue_revoked: true,
         keep: Keep::default(),
         order: None,
         secrets: None,

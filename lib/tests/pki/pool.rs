@@ -48,6 +48,7 @@ fn issue(
         out: Out::Folders(out),
         bundle: pem_only(),
         existing: Existing::Skip,
+        issue_revoked: true,
         keep: Keep::default(),
         order: None,
         secrets: None,

@@ -84,6 +84,7 @@ fn issue_telling(
             trusted: how.trusted,
         },
         existing: how.existing,
+        issue_revoked: true,
         keep: Keep::default(),
         order: None,
         secrets: None,

@@ -55,6 +55,7 @@ pub(crate) fn issue(dir: &Path, key: KeyType, (prefix, count): (&str, usize), ou
             trusted: &[],
         },
         existing: Existing::Skip,
+        issue_revoked: true,
         keep: Keep::default(),
         order: None,
         keys: KeyPolicy::default(),

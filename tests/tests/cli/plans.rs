@@ -1,9 +1,11 @@
 //! `--plan` of the commands that issue: it changes nothing, asks for no password, and says what the command then does.
 
 use c8y_pki_tests::cli::{CA_PW, Cli};
+use c8y_pki_tests::tool;
 use serde_json::Value;
 
 const BY: &str = "--ca line --out out";
+const STORE_PW: &str = "--store-password-file pw";
 
 /// What the directory of the test has, name by name, without what a reader of SQLite leaves.
 fn all(cli: &Cli) -> Vec<(String, Option<Vec<u8>>)> {
@@ -62,6 +64,9 @@ fn what_is_planned_is_what_is_done() {
 #[test]
 fn a_plan_refuses_what_the_run_refuses() {
     let cli = Cli::with_cas();
+    for file in ["secrets.csv", "there.tar", "begun.tar.part"] {
+        cli.write(file, "somebody else's\n");
+    }
     for (line, why) in [
         (format!("device issue gw-1 {BY} --days 36500"), "days"),
         (format!("device issue gw-1 {BY} --profile root-ca"), "profile"),
@@ -71,6 +76,31 @@ fn a_plan_refuses_what_the_run_refuses() {
                 "device issue gw-1 {BY} --key-type ml-dsa-44 --bundle jks --store-password-file pw"
             ),
             "ML-DSA-44",
+        ),
+        (
+            format!("device issue gw-1 {BY} --bundle truststore-p12 {STORE_PW}"),
+            "the bundle is empty",
+        ),
+        (format!("device issue gw-1 {BY} --bundle pem,truststore-p12 {STORE_PW}"), "--server-cert"),
+        (format!("device issue gw-1 {BY} --server-cert nope.pem"), "nope.pem"),
+        (
+            format!("device issue gw-1 {BY} --bundle p12 --secrets secrets.csv"),
+            "secrets.csv is there already",
+        ),
+        (format!("device issue gw-1 {BY} --secrets new.csv"), "the bundle has no store"),
+        (
+            format!(
+                "device issue gw-1 {BY} --bundle thin-edge --encrypt-keys --key-password-file pw"
+            ),
+            "thin-edge",
+        ),
+        (
+            "device issue gw-1 --ca line --out there.tar --into tar".to_owned(),
+            "there.tar is there already",
+        ),
+        (
+            "device issue gw-1 --ca line --out begun.tar --into tar".to_owned(),
+            "the registry does not know it",
         ),
         ("device issue gw-1 --ca line --out pki".to_owned(), "PKI directory"),
         ("device issue gw-1 --ca lime --out out".to_owned(), "lime"),
@@ -131,4 +161,125 @@ fn chains_are_planned_before_they_are_rewritten() {
     assert_eq!(planned["refreshed"].as_array().map(Vec::len), Some(2), "{planned}");
     let nothing = cli.ok(&format!("{refresh} --plan"));
     assert!(nothing.starts_with("0 devices would be rewritten, 2 have "), "{nothing}");
+}
+
+#[test]
+fn a_renewal_is_refused_by_its_plan_for_what_devices_had() {
+    let cli = Cli::with_cas();
+    let issue = "device issue gw-1 --bundle p12,truststore-p12 --server-cert pki/ca/root/cert.pem";
+    cli.ok(&format!("{issue} {BY} {STORE_PW} {CA_PW}"));
+    // It had a truststore, and nothing is given that goes into one.
+    for line in
+        ["device renew gw-1 --out out", "device issue gw-1 --existing replace --ca line --out out"]
+    {
+        let planned = cli.run(&format!("{line} --plan")).expect(2).error().to_owned();
+        let done = cli.run(&format!("{line} {STORE_PW} {CA_PW}")).expect(2);
+        assert_eq!(planned, done.error(), "{line}");
+        let given = format!("{line} --server-cert pki/ca/root/cert.pem");
+        let planned = plan(&cli, 0, &given);
+        assert_eq!(planned["bundle"], serde_json::json!(["p12", "truststore-p12"]), "{planned}");
+        assert_eq!(planned["keeps_bundle"], true, "{planned}");
+        cli.ok(&format!("{given} {STORE_PW} {CA_PW}"));
+    }
+}
+
+#[test]
+fn a_plan_says_how_devices_are_made() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue gw-1 {BY} {CA_PW}"));
+    let line =
+        format!("device issue gw-1 gw-2 --existing replace --revoke {BY} --key-type rsa-2048");
+    let planned = plan(&cli, 0, &line);
+    for (key, value) in [
+        ("profile", serde_json::json!("device")),
+        ("key_type", "rsa-2048".into()),
+        ("keeps_key_type", false.into()),
+        ("bundle", serde_json::json!(["pem"])),
+        ("revoke", true.into()),
+    ] {
+        assert_eq!(planned[key], value, "{key}: {planned}");
+    }
+    let text = cli.ok(&format!("{line} --plan"));
+    assert!(
+        text.contains("1 of them would replace a former certificate, which would be revoked\n")
+    );
+    assert!(text.contains("profile device; new keys: rsa-2048; files: pem"), "{text}");
+    cli.ok(&format!("{line} {CA_PW}"));
+    let history = cli.run("device show gw-1 --json").expect(0).json_lines();
+    assert_eq!(history[0]["status"], "revoked");
+}
+
+#[test]
+fn a_plan_hands_nothing_over() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id\ngw-1\ngw-2\n");
+    cli.ok("order create acme --from list.csv --ca line");
+    let line = "device issue --order acme --out out --exec 'touch {dir}/flashed'";
+    for _ in 0..2 {
+        let before = all(&cli);
+        let said = cli.run(&format!("{line} --plan")).expect(0);
+        assert!(said.stderr.contains("The program of --exec was not run."), "{said:?}");
+        assert!(all(&cli) == before);
+        let shown = cli.run("order show acme --json").expect(0).json();
+        assert_eq!(shown["handed_over"], 0, "{shown}");
+        cli.ok(&format!("device issue --order acme --out out {CA_PW}"));
+    }
+    cli.ok(&format!("{line} {CA_PW}"));
+    assert!(cli.path("out/gw-1/flashed").exists());
+    assert_eq!(cli.run("order show acme --json").expect(0).json()["handed_over"], 2);
+}
+
+#[test]
+fn the_plan_of_a_server_refuses_what_its_run_refuses() {
+    let Some(openssl) = tool("openssl") else { return };
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue gw-1 {BY} {CA_PW}"));
+    let (key, request) = (cli.arg("out/gw-1/key.pem"), cli.arg("srv.csr"));
+    openssl.run(&["req", "-new", "-key", &key, "-subj", "/CN=srv", "-out", &request]);
+    let san = "--san DNS:srv.example.com --ca line";
+    let refused = |line: &str, why: &str| {
+        let before = all(&cli);
+        let planned = cli.run(&format!("{line} --plan")).expect(2);
+        assert!(planned.error().contains(why), "{line}: {planned:?}");
+        assert!(all(&cli) == before, "{line}");
+        let done = cli.run(&format!("{line} {STORE_PW} {CA_PW}")).expect(2);
+        assert_eq!(planned.error(), done.error(), "{line}");
+    };
+    let files = |kinds: &str| format!("server issue srv {san} --out servers --bundle {kinds}");
+    refused(&files("truststore-p12"), "the bundle is empty");
+    refused(&files("thin-edge"), "thin-edge");
+    refused(&format!("server issue srv {san} --out pki"), "PKI directory");
+    refused(&format!("{} --key-type ml-dsa-44", files("jks")), "ML-DSA-44");
+    let sign = format!("server sign srv.csr {san} --out servers");
+    let shared = cli.run(&format!("{sign} --plan")).expect(2);
+    assert!(shared.error().contains("the device \"gw-1\""), "{shared:?}");
+    assert_eq!(shared.error(), cli.run(&format!("{sign} {CA_PW}")).expect(2).error());
+    assert!(!cli.path("servers").exists());
+}
+
+#[test]
+fn the_plan_of_a_server_says_what_is_moved_away_and_revoked() {
+    let cli = Cli::with_cas();
+    let issue = "server issue broker --ca line --san DNS:broker.example.com --out servers";
+    assert!(plan(&cli, 0, issue)["moved_to"].is_null());
+    cli.write("servers/broker/notes.txt", "somebody else's");
+    let planned = plan(&cli, 0, issue);
+    assert_eq!(planned["moved_to"], "servers/.replaced/broker-1", "{planned}");
+    let text = cli.ok(&format!("{issue} --plan"));
+    assert!(
+        text.contains("moved away    what is in servers/broker, to servers/.replaced/broker-1")
+    );
+    let made = cli.run(&format!("{issue} {CA_PW} --json")).expect(0).json();
+    assert_eq!(made["former"], planned["moved_to"], "{made}");
+    assert_eq!(cli.text("servers/.replaced/broker-1/notes.txt"), "somebody else's");
+    let renew = plan(&cli, 0, "server renew broker --revoke");
+    let said = (&renew["revoke"], &renew["key_type"], &renew["profile"]);
+    assert_eq!(said, (&true.into(), &"ec-p256".into(), &"server".into()), "{renew}");
+    // Its own key is looked at, as far as that needs no password.
+    std::fs::rename(cli.path("servers/broker/key.pem"), cli.path("key.pem")).unwrap();
+    let gone = cli.run("server renew broker --reuse-key --plan").expect(2);
+    assert_eq!(
+        gone.error(),
+        cli.run(&format!("server renew broker --reuse-key {CA_PW}")).expect(2).error()
+    );
 }

@@ -30,7 +30,9 @@ use crate::values::SubjectArgs;
 Everything is checked before the first key is made. Devices that have a certificate already are
 skipped, so after a power cut run the same command again: it makes the rest. Each device gets its
 own directory with key.pem, cert.pem, chain.pem, keystore.p12, … as asked for. With --existing
-replace the former directory is moved to DIR/.replaced. If another run is making the same devices,
+replace the former directory is moved to DIR/.replaced. Devices of a list or of an order whose
+certificate was revoked are left out and named, unless --issue-revoked asks for them, or their order
+was made after that. If another run is making the same devices,
 this one waits until it has ended, and makes the rest.
 
 With --order the list, the CA and how devices are made come from the order. A device that is named
@@ -110,7 +112,9 @@ impl IssueArgs {
         }
         let files = (kinds, output.out.as_path());
         let reads_stdin = self.from.as_deref() != Some(Path::new("-"));
-        HandOver::prepare(text, files, devices, (pki, dir), (self.share, reads_stdin), out)
+        let hand_over = output.open(dir, OffsetDateTime::now_utc(), out)?;
+        let (shared, all) = ((self.share, reads_stdin), (pki.registry(), hand_over));
+        HandOver::prepare(text, files, devices, all, shared, out)
     }
 
     /// Whether this run makes a part of its order.
@@ -181,12 +185,14 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let (keys, devices) = (KeyPolicy::default(), wanted.devices);
     let order = wanted.order;
     let is_renewal = false;
+    let issue_revoked = args.existing.issue_revoked(!args.ids.is_empty());
     let run = Run {
         is_renewal,
         ca,
         profile,
         subject,
         existing,
+        issue_revoked,
         keep,
         keys,
         kinds,
@@ -197,6 +203,10 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let each_chunk = |ids: &[DeviceId]| hand_over.iter().for_each(|tool| tool.chunk(ids));
     let issued = issue(pki, run, &output, &each_chunk, now, out);
     match hand_over {
+        Some(_) if args.output.plan => {
+            out.note("The program of --exec was not run.");
+            issued
+        }
         Some(hand_over) => hand_over.finish(issued),
         None => issued,
     }

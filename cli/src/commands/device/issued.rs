@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use c8y_pki_core::failure::Task;
 use c8y_pki_engine::files;
 use c8y_pki_engine::provision::Summary;
 use serde::Serialize;
 
+use super::left_out::LeftOut;
 use super::options::{Form, OutputArgs};
-use crate::failure::{Failure, Outcome, Result};
+use crate::failure::{Outcome, Result};
+use crate::hint;
 use crate::old_ids;
 use crate::output::{Output, is_stdout};
 use crate::render::{count, date};
@@ -20,6 +23,8 @@ pub(super) const INTERRUPTED: &str = "interrupted; run the same command again to
 pub(super) struct Done<'a> {
     pub(super) secrets: Option<&'a Path>,
     pub(super) plain_keys: bool,
+    /// Whether the run replaces devices.
+    pub(super) replaces: bool,
 }
 
 #[derive(Serialize)]
@@ -59,25 +64,19 @@ pub(super) fn report(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: 
         secrets: done.secrets.map(|path| path.display().to_string()),
     };
     out.result(&issued, text)?;
-    remarks(args, summary, done, out);
+    let (number, ids) = (summary.revoked, summary.revoked_ids.as_slice());
+    let left_out = LeftOut { number, ids, replaces: done.replaces };
+    let refusal = left_out.refusal(summary.issued + summary.skipped + summary.failed);
+    let left_out = left_out.sentence().filter(|_| refusal.is_none());
+    remarks(args, summary, (done, left_out), out);
     if summary.stopped {
         out.warning(INTERRUPTED);
         return Ok(Outcome::Stopped);
     }
-    if is_refused(summary) {
-        let (all, revoked) = (summary.revoked, count(summary.revoked, "device"));
-        let (is, it) = if all == 1 { ("is", "it") } else { ("are", "them") };
-        return Err(Failure::no(
-            format!("{revoked} {is} revoked, and no other one was to be issued"),
-            format!("issue {it} again by id with --existing replace"),
-        ));
+    match refusal {
+        Some(refused) => Err(refused),
+        None => Ok(Outcome::of(summary.failed == 0)),
     }
-    Ok(Outcome::of(summary.failed == 0))
-}
-
-/// Whether all devices that were asked for are revoked.
-fn is_refused(summary: &Summary) -> bool {
-    summary.revoked > 0 && summary.issued + summary.skipped + summary.failed == 0
 }
 
 fn text(issued: &Issued<'_>) -> String {
@@ -115,17 +114,17 @@ fn text(issued: &Issued<'_>) -> String {
     text
 }
 
-fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
+fn remarks(
+    args: &OutputArgs,
+    summary: &Summary,
+    (done, left_out): (Done<'_>, Option<String>),
+    out: Output,
+) {
     if let Some(since) = summary.since {
         out.note(&format!("resumed the run of {}, which was not finished", date(since)));
     }
     old_ids::warn(&summary.old_ids, out);
-    if summary.revoked > 0 && !is_refused(summary) {
-        out.warning(&format!(
-            "{} left out: revoked. Issue one again by its id with --existing replace",
-            count(summary.revoked, "device")
-        ));
-    }
+    left_out.iter().for_each(|sentence| out.warning(sentence));
     if summary.issued > 0 && done.plain_keys {
         out.note(
             "key.pem is not encrypted, as most firmware needs it; --encrypt-keys changes that",
@@ -135,11 +134,17 @@ fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
         out.note(&format!("batch {batch}"));
     }
     if let Some(secrets) = done.secrets.filter(|_| summary.issued > 0) {
-        out.note(&format!(
-            "the store passwords are in {}{}: hand this file over separately from the stores, then delete it",
-            secrets.display(),
-            if summary.stopped { ", once the same command has finished the run" } else { "" },
-        ));
+        let (whole, part) = (secrets.display(), files::unfinished(secrets));
+        out.note(&match summary.stopped {
+            true => format!(
+                "the store passwords so far are in {}; the same command finishes the run, and then all of them are in {whole}. \
+                 Keep both secret",
+                part.display()
+            ),
+            false => format!(
+                "the store passwords are in {whole}: hand this file over separately from the stores, then delete it"
+            ),
+        });
     }
     if summary.replaced > 0 && args.into == Form::Folders {
         out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
@@ -149,10 +154,11 @@ fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
         let more = if summary.incomplete > summary.incomplete_ids.len() { ", …" } else { "" };
         out.warning(&format!(
             "{} skipped, but not all the files of this bundle are in {}: moved, lost, or issued \
-             with another bundle ({}{more}); `c8y-pki registry check` looks for their keys",
+             with another bundle ({}{more}); {} looks for their keys",
             count(summary.incomplete, "device"),
             args.out.display(),
-            summary.incomplete_ids.join(", ")
+            summary.incomplete_ids.join(", "),
+            hint::run(&Task::CheckRegistry)
         ));
     }
 }

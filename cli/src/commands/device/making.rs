@@ -11,7 +11,9 @@ use c8y_pki_engine::list::{BadRow, DeviceKey, Devices, failed_csv};
 use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki_engine::provision::{self, Context, Job, Keep, Out, ProvisionError, Share, Stream};
+use c8y_pki_engine::provision::{
+    self, Context, Existing, Job, Keep, Out, ProvisionError, Share, Stream,
+};
 use c8y_pki_engine::registry::{OpenShare, Step};
 use time::OffsetDateTime;
 
@@ -112,7 +114,10 @@ impl OutputArgs {
 
     /// Refuses what does not go together.
     fn check(&self, kinds: &[Bundle]) -> Result<()> {
-        if self.writes_to_stdout() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        if !self.plan
+            && self.writes_to_stdout()
+            && std::io::IsTerminal::is_terminal(&std::io::stdout())
+        {
             return Err(Failure::usage(
                 "an archive is not written to a terminal",
                 "use a pipe, for example --out - | ssh host tar x, or give --out FILE",
@@ -163,13 +168,14 @@ pub(super) fn issue(
     now: OffsetDateTime,
     out: Output,
 ) -> Result {
-    if args.plan {
-        return planned::show(&pki, &run, args, now, out);
-    }
     args.check(run.kinds.all())?;
+    run.ca.check_has_key()?;
     let mut trusted = Vec::new();
     for path in &args.server_cert {
         trusted.extend(values::certificates(path)?);
+    }
+    if args.plan {
+        return planned::show(&pki, &run, (args, &trusted), now, out);
     }
     let key = unlock(&run.ca, args.ca_password_file.as_ref())?;
     let has_keys = run.devices.has_keys();
@@ -197,6 +203,7 @@ pub(super) fn issue(
             trusted: &trusted,
         },
         existing: run.existing,
+        issue_revoked: run.issue_revoked,
         keep: run.keep,
         order: run.order.as_ref(),
         secrets: args.secrets.as_deref().filter(|_| has_keys),
@@ -240,7 +247,8 @@ pub(super) fn issue(
     if let (Ok(summary), false) = (&summary, run.is_renewal) {
         note_failed(&pki, &summary.failures, now)?;
     }
-    let done = Done { secrets: job.secrets, plain_keys };
+    let replaces = matches!(run.existing, Existing::Replace { .. });
+    let done = Done { secrets: job.secrets, plain_keys, replaces };
     let outcome = report(args, &summary?, done, out)?;
     if let Some(order) = shared {
         // It may have been taken back meanwhile: then nothing is left to make.

@@ -16,6 +16,7 @@ mod import;
 mod issue;
 mod issued;
 mod kinds;
+mod left_out;
 mod list;
 mod making;
 mod manifest;

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 
 use crate::commands::planning;
 use crate::failure::{Failure, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::secrets::{Source, known};
 use crate::values;
@@ -85,15 +86,28 @@ pub(crate) struct ExistingArgs {
     /// With --existing replace: revoke the former certificates, with the reason superseded
     #[arg(long)]
     revoke: bool,
+    /// With --existing replace and a list, an order or several requests: issue devices again that were revoked. Without it
+    /// they are left out; a device that is named by its id is issued in any case
+    #[arg(long)]
+    issue_revoked: bool,
 }
 
 impl ExistingArgs {
+    /// Whether devices that were revoked are issued again, where `is_named` says that each was asked for by its id.
+    pub(super) fn issue_revoked(&self, is_named: bool) -> bool {
+        self.issue_revoked || is_named
+    }
+
     pub(super) fn existing(&self) -> Result<Existing> {
         match (self.existing, self.revoke) {
             (ExistingArg::Replace, revoke) => Ok(Existing::Replace { revoke }),
             (_, true) => Err(Failure::usage(
                 "--revoke is for certificates that are replaced, but nothing is to be replaced",
-                "add --existing replace, or use `c8y-pki device revoke`",
+                format!("add --existing replace, or use `{}`", hint::with_pki("device revoke")),
+            )),
+            _ if self.issue_revoked => Err(Failure::usage(
+                "--issue-revoked is for devices that are issued again, but nothing is to be replaced",
+                "add --existing replace",
             )),
             (ExistingArg::Skip, false) => Ok(Existing::Skip),
             (ExistingArg::Fail, false) => Ok(Existing::Fail),

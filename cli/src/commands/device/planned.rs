@@ -1,11 +1,13 @@
 //! `--plan` of the verbs that issue: what would be done, without a password.
 
+use c8y_pki_core::cert::Certificate;
 use c8y_pki_core::issue::{BeyondIssuer, Validity};
 use c8y_pki_engine::pki::Pki;
-use c8y_pki_engine::provision::{self, Preview, Rules, Stream};
+use c8y_pki_engine::provision::{self, Existing, Preview, Rules, Stream};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::left_out::LeftOut;
 use super::options::OutputArgs;
 use super::run::Run;
 use crate::commands::{planning, shortened};
@@ -16,24 +18,53 @@ use crate::render::{as_line, count, date, day};
 /// How many devices are named as text.
 const MOST_NAMED: usize = 20;
 
+/// What devices get, beside their number.
 #[derive(Serialize)]
 struct View {
     #[serde(flatten)]
     preview: Preview,
     ca: String,
+    profile: String,
+    /// The type of new keys; none if all devices keep theirs.
+    key_type: Option<&'static str>,
+    /// Whether a device that had a key of another type gets one of that again.
+    keeps_key_type: bool,
+    /// The kinds of files; where each device gets what it had, all of them together.
+    bundle: Vec<&'static str>,
+    keeps_bundle: bool,
+    /// Whether the certificates that are replaced are revoked.
+    revoke: bool,
     out: String,
 }
 
-/// Shows what would be issued. Nothing is changed.
+impl View {
+    fn of(preview: Preview, run: &Run, args: &OutputArgs) -> Self {
+        let (all, kinds) = run.kinds.of_run(run.devices.has_keys());
+        Self {
+            preview,
+            ca: run.ca.name.clone(),
+            profile: run.profile.name.clone(),
+            key_type: run.devices.has_new_keys().then_some(run.profile.key.name()),
+            keeps_key_type: run.keep.key_type,
+            bundle: all.iter().map(|kind| kind.name()).collect(),
+            keeps_bundle: kinds.is_empty(),
+            revoke: matches!(run.existing, Existing::Replace { revoke: true }),
+            out: args.out.display().to_string(),
+        }
+    }
+}
+
+/// Shows what would be issued. Nothing is changed. It ends as the run would.
 pub(super) fn show(
     pki: &Pki,
     run: &Run,
-    args: &OutputArgs,
+    (args, trusted): (&OutputArgs, &[Certificate]),
     now: OffsetDateTime,
     out: Output,
 ) -> Result {
     let policy = pki.policy(&run.ca.name);
-    let (_, kinds) = run.kinds.of_run(run.devices.has_keys());
+    let has_keys = run.devices.has_keys();
+    let (_, kinds) = run.kinds.of_run(has_keys);
     let rules = Rules {
         ca: &run.ca,
         profile: &run.profile,
@@ -41,7 +72,12 @@ pub(super) fn show(
         days: args.days,
         beyond_issuer: BeyondIssuer::of(args.days, args.shorten),
         kinds,
+        has_trusted: !trusted.is_empty(),
+        encrypts_keys: args.encrypt_keys && has_keys,
+        secrets: args.secrets.as_deref().filter(|_| has_keys),
+        draws_keys: args.key_pool,
         existing: run.existing,
+        issue_revoked: run.issue_revoked,
         keep: run.keep,
         keep_going: args.keep_going,
         policy: &policy,
@@ -51,11 +87,29 @@ pub(super) fn show(
     let usual = Validity::of(&run.profile, now, None);
     shortened::note(args.days, &usual, run.ca.certificate(), out);
     out.faults(&preview.failures);
-    let failed = preview.failed;
-    let view = View { preview, ca: run.ca.name.clone(), out: args.out.display().to_string() };
+    let view = View::of(preview, run, args);
     out.result(&view, text)?;
+    let plan = &view.preview;
+    let replaces = matches!(run.existing, Existing::Replace { .. });
+    let left_out = LeftOut { number: plan.revoked, ids: &plan.revoked_ids, replaces };
+    let refusal = left_out.refusal(plan.issued + plan.skipped + plan.failed);
+    left_out.sentence().filter(|_| refusal.is_none()).iter().for_each(|line| out.warning(line));
     planning::note(out);
-    Ok(Outcome::of(failed == 0))
+    match refusal {
+        Some(refused) => Err(refused),
+        None => Ok(Outcome::of(plan.failed == 0)),
+    }
+}
+
+/// How the devices are made.
+fn how(view: &View) -> String {
+    let key = match view.key_type {
+        Some(key) if view.keeps_key_type => format!("new keys: {key}, or as the device had"),
+        Some(key) => format!("new keys: {key}"),
+        None => "each keeps its key".to_owned(),
+    };
+    let each = if view.keeps_bundle { ", as each device had" } else { "" };
+    format!("profile {}; {key}; files: {}{each}", view.profile, view.bundle.join(", "))
 }
 
 fn text(view: &View) -> String {
@@ -70,14 +124,20 @@ fn text(view: &View) -> String {
             view.out
         ),
     }];
+    if plan.issued > 0 {
+        lines.push(how(view));
+    }
     lines.extend(plan.ids.iter().take(MOST_NAMED).map(|id| format!("  {id}")));
     if plan.issued > MOST_NAMED {
         lines.push(format!("  … and {} more", plan.issued - MOST_NAMED));
     }
+    let replaced = match view.revoke {
+        true => "of them would replace a former certificate, which would be revoked",
+        false => "of them would replace a former certificate",
+    };
     for (number, what) in [
-        (plan.replaced, "of them would replace a former certificate"),
+        (plan.replaced, replaced),
         (plan.skipped, "would be skipped: issued before"),
-        (plan.revoked, "would be left out: revoked"),
         (plan.failed, "would fail"),
     ] {
         if number > 0 {

@@ -131,6 +131,8 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         profile,
         subject,
         existing,
+        // None of them is among the live ones.
+        issue_revoked: false,
         keep,
         keys,
         kinds,

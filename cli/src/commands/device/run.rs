@@ -16,6 +16,8 @@ pub(super) struct Run {
     pub(super) profile: Profile,
     pub(super) subject: NameBuilder,
     pub(super) existing: Existing,
+    /// Whether devices that were revoked are replaced too.
+    pub(super) issue_revoked: bool,
     pub(super) keep: Keep,
     pub(super) keys: KeyPolicy,
     pub(super) kinds: Kinds,

@@ -105,6 +105,8 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     files::create_private_dir(&args.out)?;
     let existing = args.existing.existing()?;
+    // One request is meant; many may come from a directory.
+    let is_named = requests.len() == 1;
     let job = Job {
         ca: &ca,
         key: &key,
@@ -122,6 +124,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
             trusted: &[],
         },
         existing,
+        issue_revoked: args.existing.issue_revoked(is_named),
         keep: Keep::default(),
         order: None,
         secrets: None,

@@ -280,6 +280,8 @@ pub enum Setting {
     OneTimePasswords,
     /// What a live certificate means: another one takes its place.
     Replace,
+    /// Issue devices again that were revoked.
+    IssueRevoked,
     /// What a live certificate means: it is an error.
     FailOnExisting,
     /// A list is shared out to several stations.

@@ -87,7 +87,7 @@ pub(crate) struct Growing {
 pub(crate) const GROWS: &str = "it grows with the run, and a later run adds to it";
 
 /// What an unfinished file is called. It stands beside the file that a link leads to.
-pub(crate) fn part_of(path: &Path) -> PathBuf {
+pub fn part_of(path: &Path) -> PathBuf {
     let path = followed(path);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
@@ -98,7 +98,31 @@ pub(crate) fn part_of(path: &Path) -> PathBuf {
     }
 }
 
+/// Refuses an unfinished file that is not as its mark says.
+fn check_mark(file: &File, part: &Path, mark: Option<&Mark>) -> Result<(), GrowError> {
+    let found = file.metadata().map_err(fail("read", part))?.len();
+    let problem = match mark {
+        None if found > 0 => "the registry does not know it",
+        Some(mark) if found < mark.length => "it is shorter",
+        Some(mark) if tail_of(file, mark.length).map_err(fail("read", part))? != mark.tail => {
+            "its contents are others"
+        }
+        _ => return Ok(()),
+    };
+    Err(GrowError::Changed { path: part.to_owned(), problem })
+}
+
 impl Growing {
+    /// Refuses an unfinished file that [`open`](Self::open) would refuse, if there is one. Nothing is changed.
+    pub(crate) fn check(path: &Path, mark: Option<&Mark>) -> Result<(), GrowError> {
+        let part = part_of(&regular(path, GROWS)?);
+        if !part.exists() {
+            return Ok(());
+        }
+        let file = File::open(&part).map_err(fail("read", &part))?;
+        check_mark(&file, &part, mark)
+    }
+
     /// Opens the unfinished file, or begins one; what stands behind the mark goes. One with contents and
     /// without a mark is somebody else's: the [first mark](Self::first_mark) has to be remembered before
     /// anything is added.
@@ -116,19 +140,8 @@ impl Growing {
         if !part.exists() {
             return Err(GrowError::Busy(part));
         }
-        let found = file.metadata().map_err(fail("read", &part))?.len();
+        check_mark(&file, &part, mark)?;
         let length = mark.map_or(0, |mark| mark.length);
-        let problem = match mark {
-            None if found > 0 => Some("the registry does not know it"),
-            Some(_) if found < length => Some("it is shorter"),
-            Some(mark) if tail_of(&file, length).map_err(fail("read", &part))? != mark.tail => {
-                Some("its contents are others")
-            }
-            _ => None,
-        };
-        if let Some(problem) = problem {
-            return Err(GrowError::Changed { path: part, problem });
-        }
         let end = End::new(file, length).map_err(fail(WRITE, &part))?;
         sync_dir(parent(&part))?;
         Ok(Self { path, part, end, length })

@@ -66,6 +66,8 @@ pub struct Job<'a> {
     pub bundle: BundleSettings<'a>,
     /// What to do with devices that are issued already.
     pub existing: Existing,
+    /// With [`Existing::Replace`]: whether devices that were revoked get a certificate again. Else they are left out.
+    pub issue_revoked: bool,
     /// What counts of the former certificate of a device that is issued again.
     pub keep: Keep,
     /// The order that the devices are issued for. Once it was taken back, nothing more is recorded.
@@ -100,7 +102,12 @@ impl<'a> Job<'a> {
             days: self.days,
             beyond_issuer: self.beyond_issuer,
             kinds: self.bundle.kinds,
+            has_trusted: !self.bundle.trusted.is_empty(),
+            encrypts_keys: self.bundle.key_password.is_some(),
+            secrets: self.secrets,
+            draws_keys: self.key_pool.is_some(),
             existing: self.existing,
+            issue_revoked: self.issue_revoked,
             keep: self.keep,
             keep_going: self.keep_going,
             policy: self.policy,
@@ -108,7 +115,7 @@ impl<'a> Job<'a> {
     }
 }
 
-/// What of a [`Job`] says which devices are issued: all but keys, passwords and files.
+/// What of a [`Job`] says what is issued, and whether it can be: all but keys and passwords.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
     /// The issuing CA.
@@ -123,8 +130,18 @@ pub struct Rules<'a> {
     pub beyond_issuer: BeyondIssuer,
     /// The kinds of files of a device; none if each gets what it had.
     pub kinds: &'a [Bundle],
+    /// Whether there are certificates for truststores.
+    pub has_trusted: bool,
+    /// Whether `key.pem` is encrypted.
+    pub encrypts_keys: bool,
+    /// The CSV that gets a store password for each device.
+    pub secrets: Option<&'a Path>,
+    /// Whether keys come from the pool.
+    pub draws_keys: bool,
     /// What to do with devices that are issued already.
     pub existing: Existing,
+    /// Whether devices that were revoked are replaced too.
+    pub issue_revoked: bool,
     /// What counts of the former certificate of a device that is issued again.
     pub keep: Keep,
     /// Whether devices that can be issued are, though others have faults.
@@ -151,7 +168,10 @@ pub struct Summary {
     pub skipped: usize,
     /// Devices whose certificate was revoked: they get another one only when that is asked for.
     pub revoked: usize,
-    /// Those among them without all the files of the bundle: moved away, lost, or issued with
+    /// The first 100 of them.
+    #[doc(hidden)]
+    pub revoked_ids: Vec<String>,
+    /// Those among the skipped without all the files of the bundle: moved away, lost, or issued with
     /// another bundle.
     #[doc(hidden)]
     pub incomplete: usize,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use time::OffsetDateTime;
 
+use super::again::kinds_again;
 use super::bundle::{self, Bundle, Bundler};
 use super::destination::{Destination, Writer};
 use super::error::Result;
@@ -94,12 +95,10 @@ impl<'a> Maker<'a> {
             if has_kinds {
                 continue;
             }
-            let kinds = bundle::had(&last, self.at.folder_of(id).as_deref());
+            let folder = self.at.folder_of(id);
+            let kinds = kinds_again(&last, &device, &job.rules(), (key_type, folder.as_deref()))?;
             if kinds == self.bundler.kinds() {
                 continue;
-            }
-            if device.key == DeviceKey::New {
-                kinds.iter().try_for_each(|kind| kind.check_key(key_type))?;
             }
             let known = self.others.iter().position(|other| other.kinds() == kinds);
             let position = match known {

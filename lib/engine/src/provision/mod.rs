@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `job`, `context` | what is asked; clock, stop and progress |
 //! | `former` | what a device keeps of its former certificate |
+//! | `again` | the files that it had, and gets again |
 //! | `kept` | what a list does not say of its devices |
 //! | `error` | why a run could not start or had to stop |
 //! | `plan` | what becomes of each device, before the first key is made |
@@ -25,6 +26,7 @@
 //! | `work` | workers make devices, one thread commits them |
 //! | `run` | all of that in its order |
 
+mod again;
 pub mod bundle;
 mod claim;
 mod commit;

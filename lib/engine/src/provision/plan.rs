@@ -6,6 +6,7 @@ use std::path::Path;
 
 use time::OffsetDateTime;
 
+use super::again::kinds_again;
 use super::bundle::Bundle;
 use super::destination::Destination;
 use super::error::{ProvisionError, Result};
@@ -19,7 +20,7 @@ use crate::name::Name;
 use crate::pki::has_twin;
 use crate::registry::{Record, Registry, Replaced, RowId, Standing, Status};
 
-/// How many ids of incomplete devices a summary names.
+/// How many ids of incomplete or revoked devices a summary names.
 const MOST_IDS: usize = 100;
 
 /// What is to be done with each device of a list, by its position.
@@ -76,6 +77,9 @@ impl Plan {
             }
             Decision::Revoked(_) => {
                 self.summary.revoked += 1;
+                if self.summary.revoked_ids.len() < MOST_IDS {
+                    self.summary.revoked_ids.push(device.id.as_str().to_owned());
+                }
                 Due::Not
             }
             Decision::Skip => {
@@ -188,6 +192,15 @@ impl Planner<'_> {
         Ok(last.as_ref().map(of).transpose()?.unwrap_or_default())
     }
 
+    /// Refuses what devices had and cannot get again, where the rules leave their files open.
+    pub(super) fn check_kinds_again(&self, device: &Device) -> Result {
+        let Some(last) = self.registry.history(&device.id)?.pop() else { return Ok(()) };
+        let key_type = self.former(device)?.key_type.unwrap_or(self.rules.profile.key);
+        let folder = self.at.folder_of(&device.id);
+        kinds_again(&last, device, &self.rules, (key_type, folder.as_deref()))?;
+        Ok(())
+    }
+
     fn has_folder(&self, id: &DeviceId) -> bool {
         self.at.folder_of(id).is_some_and(|folder| folder.exists())
     }
@@ -241,7 +254,8 @@ impl Planner<'_> {
             Some(last) => self.registry.is_ordered_since(&device.id, last.row)?,
             None => false,
         };
-        let asked = self.rules.existing.replaces() || ordered;
+        let replaces = self.rules.existing.replaces();
+        let asked = ordered || (replaces && self.rules.issue_revoked);
         if last.as_ref().is_some_and(|record| record.status == Status::Live) {
             // Issued by another process since the list was begun.
             return Planner { since: None, ..*self }.of_live(device);
@@ -251,15 +265,16 @@ impl Planner<'_> {
         {
             let (named, since, why) = (device.named(), at.date(), reason.name());
             let message = format!("{named} was revoked on {since} ({why})");
-            let hint = "if it is to get a new certificate, issue it by its id";
-            let hint = Some(Hint::give(hint, Setting::Replace));
+            let setting = if replaces { Setting::IssueRevoked } else { Setting::Replace };
+            let hint =
+                Some(Hint::give("if it is to get a new certificate, issue it by its id", setting));
             let fault = BadRow::of(device, message, hint);
             return Ok(match self.rules.existing {
                 Existing::Fail => Decision::Refuse(fault),
                 _ => Decision::Revoked(fault),
             });
         }
-        if !present || (last.is_some() && asked) {
+        if !present || (last.is_some() && (asked || replaces)) {
             return Ok(Decision::Issue(None));
         }
         let folder = self.at.folder_of(&device.id).unwrap_or_default();

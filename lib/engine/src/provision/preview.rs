@@ -3,12 +3,12 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::destination::{Out, is_running};
+use super::destination::{Out, check_growth, is_running};
 use super::error::Result;
 use super::job::Rules;
 use super::plan::{Due, Planner};
-use super::run::{check_ca, check_rules, unfinished_since};
-use crate::issue::{self, IssueError, Validity};
+use super::run::{check_ca, check_new_keys, check_place, check_rules, unfinished_since};
+use crate::issue::Validity;
 use crate::list::{BadRow, Devices};
 use crate::pki::Pki;
 
@@ -29,6 +29,8 @@ pub struct Preview {
     pub skipped: usize,
     /// Those whose certificate was revoked: they get another one only when that is asked for.
     pub revoked: usize,
+    /// The first 100 of them.
+    pub revoked_ids: Vec<String>,
     /// Those that cannot be issued as asked, where the others would be.
     pub failed: usize,
     /// Why, for each of them.
@@ -47,8 +49,8 @@ pub struct Preview {
 /// Says what a run of these devices would do now. Nothing is changed, and nothing is kept for that run: others may come
 /// before it.
 ///
-/// Errors: as those of [`run`](super::run()) before it makes the first key, except what is wrong with keys, passwords and
-/// the place.
+/// Errors: as those of [`run`](super::run()) before it makes the first key, except what is wrong with the CA's key,
+/// passwords and the key pool.
 pub fn preview(
     pki: &Pki,
     rules: Rules<'_>,
@@ -56,16 +58,24 @@ pub fn preview(
     devices: &Devices,
     now: OffsetDateTime,
 ) -> Result<Preview> {
-    check_rules(&rules, devices)?;
-    let not_after = end(&rules, now)?;
-    check_ca(pki, rules.ca)?;
     let at = &*out.destination();
-    at.check()?;
+    check_place(&rules, at)?;
+    check_rules(&rules, devices)?;
+    let (issuer, asked) = (rules.ca.certificate(), (rules.profile, rules.days));
+    let not_after = Validity::under(issuer, asked, rules.beyond_issuer, now)?.not_after;
+    check_ca(pki, rules.ca)?;
     let marker = at.replacing_marker().filter(|_| rules.existing.replaces());
     let since = marker.map(|path| unfinished_since(&path)).transpose()?.flatten();
     let registry = pki.registry();
     let planner = Planner { registry, rules, at, since, begun: registry.last_row()? };
     let plan = planner.plan(devices)?;
+    check_new_keys(&rules, &plan)?;
+    if rules.kinds.is_empty() {
+        plan.due(devices).try_for_each(|device| planner.check_kinds_again(&device))?;
+    }
+    let archive = if let Out::Archive(path) = out { Some(path) } else { None };
+    let growing = archive.into_iter().chain(rules.secrets);
+    growing.into_iter().try_for_each(|path| check_growth(path, plan.total(), registry))?;
     let unsettled = match out {
         Out::Folders(dir) => is_running(dir, registry)? == Some(false),
         Out::Archive(_) | Out::Stream(_) => false,
@@ -79,18 +89,11 @@ pub fn preview(
         replaced,
         skipped: summary.skipped,
         revoked: summary.revoked,
+        revoked_ids: summary.revoked_ids,
         failed: summary.failed,
         failures: summary.failures,
         not_after,
         since,
         unsettled,
     })
-}
-
-/// When certificates would end that are issued now.
-fn end(rules: &Rules<'_>, now: OffsetDateTime) -> Result<OffsetDateTime, IssueError> {
-    let issuer = rules.ca.certificate();
-    issue::check_signs_at(issuer, now)?;
-    let wanted = Validity::of(rules.profile, now, rules.days);
-    Ok(issue::fit(issuer, wanted, rules.beyond_issuer)?.not_after)
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
+use super::bundle;
 use super::claim::{Claim, Claimed, Named, wait};
 use super::commit::Committer;
 use super::context::{Context, Progress};
@@ -68,7 +69,7 @@ pub(super) fn run_since(
 ) -> Result<Summary> {
     let start = Instant::now();
     let at = &*job.out.destination();
-    check(job, at)?;
+    check_place(&job.rules(), at)?;
     check_rules(&job.rules(), devices)?;
     let mut maker = Maker::new(job, at, context.now)?;
     let begun = pki.registry().last_row()?;
@@ -158,25 +159,23 @@ pub fn settle(pki: &mut Pki, out: Out<'_>, secrets: Option<&Path>) -> Result<usi
 }
 
 /// Refuses what a job and its place do not allow together.
-fn check(job: &Job<'_>, at: &dyn Destination) -> Result {
-    if let Some(path) = job.secrets {
+pub(super) fn check_place(rules: &Rules<'_>, at: &dyn Destination) -> Result {
+    if let Some(path) = rules.secrets {
         files::regular(path, GROWS)?;
     }
     at.check()?;
     match at.can_undo() {
         // Killed between the two, a key would be with the reader and in the pool.
-        false if job.key_pool.is_some() => {
-            Err(ProvisionError::Stream { what: "keys of the key pool" })
-        }
+        false if rules.draws_keys => Err(ProvisionError::Stream { what: "keys of the key pool" }),
         // Stopped, nobody could say where it has to go on.
-        false if job.existing.replaces() => {
+        false if rules.existing.replaces() => {
             Err(ProvisionError::Stream { what: "devices that replace others" })
         }
         _ => Ok(()),
     }
 }
 
-/// Refuses a profile that is not of devices, and keystores that are not made for the keys that they get.
+/// Refuses a profile that is not of devices, and files that cannot be made, or not for the keys that they get.
 pub(super) fn check_rules(rules: &Rules<'_>, devices: &Devices) -> Result {
     let profile = rules.profile;
     if profile.kind != Kind::Device {
@@ -184,6 +183,19 @@ pub(super) fn check_rules(rules: &Rules<'_>, devices: &Devices) -> Result {
     }
     if devices.has_new_keys() {
         rules.kinds.iter().try_for_each(|kind| kind.check_key(profile.key))?;
+    }
+    match rules.kinds {
+        // What each of them had is looked at one by one.
+        [] => Ok(()),
+        kinds => bundle::check(kinds, rules.has_trusted, rules.encrypts_keys),
+    }
+}
+
+/// Refuses new keys of a type that cannot be made here.
+pub(super) fn check_new_keys(rules: &Rules<'_>, plan: &Plan) -> Result {
+    if plan.new_keys > 0 && !rules.draws_keys {
+        let profile = rules.profile;
+        profile.key.check_available_by(profile.rsa_keys).map_err(KeyError::from)?;
     }
     Ok(())
 }
@@ -223,10 +235,8 @@ impl Run<'_> {
                 0 => pool.settle(pki.registry())?,
                 keys => maker.pool = Some(pool.draw_for(&batch, keys, password, pki.registry())?),
             }
-        } else if self.plan.new_keys > 0 {
-            let profile = job.profile;
-            profile.key.check_available_by(profile.rsa_keys).map_err(KeyError::from)?;
         }
+        check_new_keys(&job.rules(), self.plan)?;
         let done = self.issue(maker, pki.registry_mut(), &batch, newcomers, summary);
         if let Some(pool) = maker.pool.take() {
             pool.close(pki.registry())?;

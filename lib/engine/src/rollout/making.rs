@@ -45,6 +45,7 @@ pub(super) fn make_devices(
             trusted: &trusted,
         },
         existing,
+        issue_revoked: spec.allowed.issue_revoked,
         keep: Keep::default(),
         order: None,
         secrets: None,

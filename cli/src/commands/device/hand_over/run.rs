@@ -11,14 +11,14 @@ use c8y_pki_core::client_id::DeviceId;
 use c8y_pki_engine::list::Devices;
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::bundle::Bundle;
-use c8y_pki_engine::registry::{Registry, Step};
+use c8y_pki_engine::registry::{Registry, Status, Step};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 
 use super::tool::Tool;
-use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::count;
 use crate::secrets::is_secret_variable;
@@ -57,6 +57,8 @@ struct HandedOver {
     /// For which it had before.
     before: usize,
     failed: Vec<Failed>,
+    /// Revoked on purpose: there is nothing to hand over.
+    revoked: usize,
     /// Not handed over, since the run was interrupted or failed, or the tool could not be started.
     left: usize,
 }
@@ -73,23 +75,25 @@ impl HandOver {
         text: &str,
         (bundle, out): (&[Bundle], &Path),
         devices: &Devices,
-        (pki, dir): (&Pki, &Path),
+        (registry, pki): (&Registry, Pki),
         (is_shared, reads_stdin): (bool, bool),
         output: Output,
     ) -> Result<Self> {
         let tool = Tool::parse(text, bundle)?;
         let devices = devices.ids();
         for id in &devices {
-            if pki.registry().is_handed_over(id)?.is_none() {
+            if registry.is_handed_over(id)?.is_none() {
                 return Err(Failure::usage(
                     format!(
                         "{id} belongs to no order, so nothing can keep that it was handed over"
                     ),
-                    "make an order of the list first: `c8y-pki order create NAME --from FILE --ca NAME`",
+                    format!(
+                        "make an order of the list first: `{}`",
+                        hint::with_pki("order create NAME --from FILE --ca NAME")
+                    ),
                 ));
             }
         }
-        let pki = clock::open(dir, OffsetDateTime::now_utc())?;
         let (stop, so_far) = (stop::on_interrupt(), Mutex::default());
         Ok(Self {
             tool,
@@ -124,7 +128,8 @@ impl HandOver {
         let was_tried = !so_far.tried.is_empty();
         let failure = so_far.failure.take();
         let done = &mut so_far.done;
-        done.left = self.devices.len() - done.handed_over - done.before - done.failed.len();
+        let settled = done.handed_over + done.before + done.revoked + done.failed.len();
+        done.left = self.devices.len() - settled;
         if was_tried || issued.is_ok() {
             self.output.result(done, HandedOver::text)?;
         }
@@ -165,6 +170,7 @@ impl HandOver {
                     so_far.failure = Some(failure);
                 }
                 Ok(Ended::Before) => done.before += 1,
+                Ok(Ended::Revoked) => done.revoked += 1,
                 Ok(Ended::Done) => {
                     done.handed_over += 1;
                     tell(id, so_far.tried.len() + 1, total, self.output);
@@ -183,7 +189,11 @@ impl HandOver {
     fn one(&self, id: &DeviceId, registry: &Registry) -> Result<Ended> {
         let failed = |reason: &str| Ok(Ended::Failed(reason.to_owned()));
         let Some(live) = registry.live_device(id)? else {
-            return failed("it has no live certificate");
+            let last = registry.history(id)?.pop();
+            return match last.is_some_and(|last| last.status == Status::Revoked) {
+                true => Ok(Ended::Revoked),
+                false => failed("it has no live certificate"),
+            };
         };
         match registry.is_handed_over(id)? {
             Some(true) => return Ok(Ended::Before),
@@ -254,6 +264,8 @@ enum Ended {
     Done,
     /// It was handed over before.
     Before,
+    /// Its last certificate was revoked, and it got no other one.
+    Revoked,
     Failed(String),
 }
 
@@ -270,6 +282,7 @@ impl HandedOver {
         let mut text = format!("{} handed over\n", count(self.handed_over, "device"));
         let parts = [
             (self.before, "handed over before"),
+            (self.revoked, "left out: revoked"),
             (self.failed.len(), "not handed over: the same command tries again"),
             (self.left, "left"),
         ];

@@ -6,6 +6,23 @@ use crate::files::growing::{Growing, part_of};
 use crate::provision::error::{ProvisionError, Result};
 use crate::registry::Registry;
 
+/// Refuses a file that [`grow`] would refuse, and changes nothing.
+pub(in crate::provision) fn check_growth(path: &Path, todo: usize, registry: &Registry) -> Result {
+    check_free(path, todo)?;
+    if todo > 0 {
+        Growing::check(path, registry.mark(&part_of(path))?.as_ref())?;
+    }
+    Ok(())
+}
+
+/// Refuses a file that is finished.
+fn check_free(path: &Path, todo: usize) -> Result {
+    match todo > 0 && path.exists() {
+        true => Err(ProvisionError::Finished { path: path.to_owned(), todo }),
+        false => Ok(()),
+    }
+}
+
 /// Opens a file for that many devices `todo`; none if there is nothing to go into it, or to finish.
 pub(in crate::provision) fn grow(
     path: &Path,
@@ -13,9 +30,7 @@ pub(in crate::provision) fn grow(
     registry: &mut Registry,
 ) -> Result<Option<Growing>> {
     let part = part_of(path);
-    if todo > 0 && path.exists() {
-        return Err(ProvisionError::Finished { path: path.to_owned(), todo });
-    }
+    check_free(path, todo)?;
     if !part.exists() {
         // Of a file of that name that was finished, or is gone.
         registry.forget_mark(&part)?;
@@ -25,10 +40,10 @@ pub(in crate::provision) fn grow(
         return Ok(None);
     }
     let file = Growing::open(path, mark.as_ref())?;
-    if todo > 0 && path.exists() {
+    if let Err(e) = check_free(path, todo) {
         // Finished by another process a moment ago.
         file.leave()?;
-        return Err(ProvisionError::Finished { path: path.to_owned(), todo });
+        return Err(e);
     }
     registry.remember_mark(&mark.unwrap_or_else(|| file.first_mark()))?;
     Ok(Some(file))

@@ -18,7 +18,7 @@ mod staging;
 mod stream;
 mod tar;
 
-pub(in crate::provision) use growth::{finish, grow, settle};
+pub(in crate::provision) use growth::{check_growth, finish, grow, settle};
 pub use out::Out;
 pub(in crate::provision) use place::{Destination, Opening, Sizes, Writer};
 pub(crate) use staging::{FOLDER as STAGING, REPLACED};
