@@ -10,6 +10,7 @@ use clap::Args;
 use crate::device_list::FromArgs;
 use crate::failure::Result;
 use crate::output::Output;
+use crate::render::day;
 
 /// A list of devices, or an order; where a command takes ids too, its ids conflict with both.
 #[derive(Debug, Default, Args)]
@@ -53,10 +54,21 @@ impl SelectionArgs {
         self.from.is_some() || self.order.is_some()
     }
 
+    /// The same for what nothing is done for once an order was taken back.
+    pub(crate) fn read_open(&self, registry: &Registry, out: Output) -> Result<Option<Selected>> {
+        if let Some(name) = &self.order {
+            orders::check_open(&orders::named(registry, name)?)?;
+        }
+        self.read(registry, out)
+    }
+
     /// Reads what is named, if anything is.
     pub(crate) fn read(&self, registry: &Registry, out: Output) -> Result<Option<Selected>> {
         if let Some(name) = &self.order {
             let order = orders::named(registry, name)?;
+            if let Some(at) = order.taken_back {
+                out.note(&format!("the order {name} was taken back on {}", day(at)));
+            }
             let list = orders::list_of(registry, &order)?;
             return Ok(Some(Selected { list, order: Some(order), file: None }));
         }

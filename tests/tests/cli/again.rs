@@ -141,6 +141,16 @@ fn hints_name_the_directory_and_what_was_revoked_stays_so() {
     let late = cli.run(&format!("{pki} status")).expect(1).stdout;
     assert!(late.contains("`c8y-pki --pki 'my pki' ca crl line`"), "{late}");
     cli.ok(&format!("{pki} ca crl line {CA_PW}"));
+    let typed = "`c8y-pki --pki 'my pki' device issue ID --existing replace --out DIR`";
+    for (line, code, hint) in [
+        ("device revoke zz", 2, "`c8y-pki --pki 'my pki' device list --status any`"),
+        ("device manifest --order acme --out m", 1, typed),
+        ("registration create --order acme", 0, typed),
+        ("device list --batch zz", 2, "`c8y-pki --pki 'my pki' device list --json`"),
+    ] {
+        let said = cli.run(&format!("{pki} {line}")).expect(code).stderr;
+        assert!(said.contains(hint), "{line}: {said}");
+    }
     // Revoked on purpose: nothing is due, and a renewal of the others does not call it failed.
     let renew = format!("{pki} device renew --order acme --keep-going --out out {CA_PW}");
     let renewed = cli.run(&renew).expect(1).stderr;
@@ -185,4 +195,71 @@ fn what_was_revoked_before_an_order_is_to_be_issued_for_it() {
     cli.ok("device revoke gw-1");
     let none = cli.run(&format!("device renew gw-1 --keep-going --out out {CA_PW}")).expect(2);
     assert!(none.stderr.contains("gw-1"), "{none:?}");
+}
+
+/// What the platform would be told of a device: its name.
+fn registered(cli: &Cli) -> String {
+    let sheet = cli.ok("registration create --order names");
+    let row = sheet.lines().nth(1).expect("a row");
+    row.split(';').nth(3).expect("a name").to_owned()
+}
+
+/// What the registry has of a device, the last certificate.
+fn shown(cli: &Cli) -> String {
+    let all = cli.run("device show gw-1 --json").expect(0).json_lines();
+    all.last().expect("a certificate")["details"]["name"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_was_said_last_of_a_device_is_said_everywhere() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id,type,name\ngw-1,t,Old\n");
+    cli.ok("order create names --from list.csv --ca line");
+    assert_eq!(registered(&cli), "Old");
+    cli.ok(&format!("device issue --order names --out out {CA_PW}"));
+    cli.write("list.csv", "id,name\ngw-1,New\n");
+    let label = |cli: &Cli| {
+        cli.ok("order labels names --format csv --out labels.csv");
+        cli.text("labels.csv")
+    };
+    for again in [
+        "device issue --from list.csv --existing replace --ca line",
+        // None of these says a name.
+        "device issue gw-1 --existing replace",
+        "device renew gw-1",
+        "device issue --order names --existing replace",
+    ] {
+        cli.ok(&format!("{again} --out out {CA_PW}"));
+        assert_eq!(
+            (shown(&cli), registered(&cli)),
+            ("New".to_owned(), "New".to_owned()),
+            "{again}"
+        );
+        assert!(label(&cli).contains("New") && !label(&cli).contains("Old"), "{again}");
+    }
+    // A new order is what was said last.
+    cli.ok("order revoke names --yes");
+    cli.write("list.csv", "id,type,name\ngw-1,t,Newest\n");
+    cli.ok("order create newer --from list.csv --ca line");
+    let sheet = cli.ok("registration create --order newer");
+    assert!(sheet.contains("Newest"), "{sheet}");
+    cli.ok(&format!("device issue --order newer --out out {CA_PW}"));
+    assert_eq!(shown(&cli), "Newest");
+}
+
+#[test]
+fn an_id_is_the_same_to_the_letter_and_once() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id\ngw-1\n");
+    cli.ok("order create acme --from list.csv --ca line");
+    let other = cli.fails(2, "device issue GW-1 --ca line --out out --plan");
+    assert!(other.contains("\"GW-1\" is not in the order \"acme\", which has \"gw-1\""), "{other}");
+    cli.write("list.csv", "id\nGW-1\n");
+    let already = cli.run("order create more --from list.csv --ca line").expect(2).stderr;
+    assert!(already.contains("is in the order \"acme\" already, written \"gw-1\""), "{already}");
+    cli.ok(&format!("device issue gw-1 gw-1 --out out {CA_PW}"));
+    let renewed = cli.run(&format!("device renew gw-1 gw-1 --out out {CA_PW} --json")).expect(0);
+    assert_eq!(renewed.json()["issued"], 1, "{renewed:?}");
+    // In another case it is another one, and both cannot be.
+    cli.run("device issue x-1 X-1 --ca line --out out --plan").expect(2);
 }

@@ -11,7 +11,8 @@ use std::io::{Read, Write};
 
 /// What may be put into a sentence by `{:?}`: it is a text or a character, and `Debug` puts it between quotes and shows
 /// what is hidden in it. An argument with another name needs `Display`, or a line in [`OTHERS`].
-const TEXTS: [&str; 65] = [
+const TEXTS: [&str; 66] = [
+    "ordered",
     "mode",
     "port",
     "alias",

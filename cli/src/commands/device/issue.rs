@@ -218,10 +218,10 @@ fn wanted(args: &IssueArgs, pki: &Pki, replaces: bool) -> Result<Wanted> {
     if let Some(name) = &args.order {
         let order = orders::named(registry, name)?;
         orders::check_open(&order)?;
-        let mut list = orders::list_of(registry, &order)?;
-        if replaces {
-            orders::keep_details(registry, &mut list)?;
-        }
+        let list = match replaces {
+            true => orders::list_again(registry, &order)?,
+            false => orders::list_of(registry, &order)?,
+        };
         return Ok(Wanted { devices: list.into(), order: Some(order) });
     }
     let mut list = DeviceList::from_ids(args.ids.iter().map(String::as_str));

@@ -181,9 +181,8 @@ struct What {
 
 fn what(args: &ManifestArgs, pki: &Pki, out: Output) -> Result<What> {
     let registry = pki.registry();
-    if let Some(selected) = args.selection.read(registry, out)? {
+    if let Some(selected) = args.selection.read_open(registry, out)? {
         let batch = selected.named();
-        selected.order.as_ref().map(orders::check_open).transpose()?;
         let order = selected.order.map(|order| order.name);
         let mut what = What {
             batch,

@@ -164,7 +164,7 @@ fn wanted(
         };
         return Ok((pki.registry().find(&filter)?, Vec::new()));
     }
-    let ids = match args.selection.read(pki.registry(), out)? {
+    let ids = match args.selection.read_open(pki.registry(), out)? {
         Some(selected) => selected.list,
         None => DeviceList::from_ids(args.ids.iter().map(String::as_str)),
     };

@@ -7,7 +7,8 @@ use c8y_pki_core::shown;
 use c8y_pki_engine::labels::OfCertificate;
 use c8y_pki_engine::list::Device;
 use c8y_pki_engine::orders::{self, OrderOptions};
-use c8y_pki_engine::registry::{OrderRecord, OrderState, Ordered, Record, Registry, Status};
+use c8y_pki_engine::registration;
+use c8y_pki_engine::registry::{OrderRecord, OrderState, Record, Registry, Status};
 
 use super::view::issue_command;
 use crate::failure::{Failure, Result};
@@ -74,7 +75,9 @@ pub(super) fn of_order(
         let id = device.ordered.id.as_str();
         if wanted.as_mut().is_none_or(|wanted| wanted.remove(id)) {
             let live = device.live.as_ref().filter(|_| device.state == OrderState::Issued);
-            let Ordered { id, details, .. } = device.ordered;
+            let later = device.said_later();
+            let details = registration::said_last(device.ordered.details.clone(), later);
+            let id = device.ordered.id.clone();
             let (order, customer) = (Some(order.name.clone()), order.customer.clone());
             let is_revoked = device.state == OrderState::Revoked;
             devices.push(Owner { order, customer, is_revoked, ..Owner::new(&id, details, live)? });
@@ -113,9 +116,10 @@ pub(super) fn of_list(registry: &Registry, list: Vec<Device>) -> Result<Labelled
             unknown.push(id.to_string());
             continue;
         }
-        let of_order = ordered.iter().flat_map(|ordered| &ordered.details);
-        for (header, value) in of_order.chain(live.iter().flat_map(|record| &record.details)) {
-            details.entry(header.clone()).or_insert_with(|| value.clone());
+        let ordered = ordered.map(|ordered| ordered.details).unwrap_or_default();
+        let kept = registry.kept_details(&id)?;
+        for (header, value) in registration::said_last(ordered, Some(&kept)) {
+            details.entry(header).or_insert(value);
         }
         let customer = match &order {
             None => None,

@@ -1,5 +1,6 @@
 //! `registration create`: the CSV is made.
 
+use c8y_pki_core::failure::Task;
 use c8y_pki_core::shown;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -9,7 +10,7 @@ use c8y_pki_engine::files::{self, Access, Existing};
 use c8y_pki_engine::list::new_ids::{self, Remarks};
 use c8y_pki_engine::list::{BadRows, Device, ListError, ListFile};
 use c8y_pki_engine::orders::{self, Progress};
-use c8y_pki_engine::registration::{Settings, Sheet, Survey};
+use c8y_pki_engine::registration::{self, Settings, Sheet, Survey};
 use c8y_pki_engine::registry::{
     Filter, Holder, OrderRecord, OrderState, Ordered, Registry, Role, Snapshot, Status,
 };
@@ -21,6 +22,7 @@ use super::single;
 use crate::clock;
 use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::old_ids;
 use crate::outlet;
 use crate::output::{Output, is_stdout};
@@ -88,8 +90,17 @@ struct Made {
 /// Where the devices of a CSV come from; each time they are the same.
 enum Devices<'a> {
     List(ListFile),
-    Registry { registry: &'a Registry, ca: Option<&'a str>, _moment: Snapshot<'a> },
-    Order { registry: &'a Registry, order: OrderRecord, revoked: HashSet<String> },
+    Registry {
+        registry: &'a Registry,
+        ca: Option<&'a str>,
+        _moment: Snapshot<'a>,
+    },
+    Order {
+        registry: &'a Registry,
+        order: OrderRecord,
+        revoked: HashSet<String>,
+        _moment: Snapshot<'a>,
+    },
 }
 
 impl Devices<'_> {
@@ -97,13 +108,17 @@ impl Devices<'_> {
     fn each(&self, mut visit: impl FnMut(&Device) -> Result<()>) -> Result<()> {
         match self {
             Self::List(list) => list.each(|device| visit(&device)),
-            Self::Order { registry, order, revoked } => registry.each_ordered(order, |ordered| {
-                let Ordered { id, line, details } = ordered;
-                if revoked.contains(id.as_str()) {
-                    return Ok(());
-                }
-                visit(&Device { line, details, ..Device::from(id) })
-            }),
+            Self::Order { registry, order, revoked, .. } => {
+                registry.each_order_device(order, |device| {
+                    if revoked.contains(device.ordered.id.as_str()) {
+                        return Ok(());
+                    }
+                    let later = device.said_later().cloned();
+                    let Ordered { id, line, details } = device.ordered;
+                    let details = registration::said_last(details, later.as_ref());
+                    visit(&Device { line, details, ..Device::from(id) })
+                })
+            }
             Self::Registry { registry, ca, .. } => {
                 let filter = Filter {
                     ca: *ca,
@@ -158,8 +173,10 @@ pub(super) fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
     let registry = pki.registry();
     if let Some(name) = &args.order {
         let order = orders::named(registry, name)?;
+        let _moment = registry.snapshot()?;
         let revoked = revoked(registry, &order, out)?;
-        return write(&Devices::Order { registry, order, revoked }, &settings, args, out);
+        let devices = Devices::Order { registry, order, revoked, _moment };
+        return write(&devices, &settings, args, out);
     }
     let devices =
         Devices::Registry { registry, ca: args.ca.as_deref(), _moment: registry.snapshot()? };
@@ -182,18 +199,20 @@ fn revoked(registry: &Registry, order: &OrderRecord, out: Output) -> Result<Hash
     let missing = progress.open + progress.failed;
     if missing > 0 {
         out.warning(&format!(
-            "{} no certificate, and the CSV of the order {} names them too; `c8y-pki order show {}` lists them",
+            "{} no certificate, and the CSV of the order {} names {} too; see which: {}",
             of(missing),
             order.name,
-            order.name
+            if missing == 1 { "it" } else { "them" },
+            hint::run(&Task::ShowOrder { name: order.name.clone() })
         ));
     }
     if progress.revoked > 0 {
         out.warning(&format!(
-            "{} been revoked, and the CSV of the order {} leaves them out; `c8y-pki device issue ID --existing replace` \
-             makes one again",
+            "{} been revoked, and the CSV of the order {} leaves {} out; `{}` makes one again",
             of(progress.revoked),
-            order.name
+            order.name,
+            if progress.revoked == 1 { "it" } else { "them" },
+            hint::with_pki("device issue ID --existing replace --out DIR")
         ));
     }
     Ok(revoked)
@@ -212,7 +231,10 @@ fn write(devices: &Devices<'_>, settings: &Settings, args: &CreateArgs, out: Out
     if count == 0 {
         return Err(Failure::usage(
             "the registry has no devices",
-            "issue some with `c8y-pki device issue`, or give a list with --from",
+            format!(
+                "issue some: `{}`; or give a list with --from",
+                hint::with_pki("device issue --ca NAME --out DIR")
+            ),
         ));
     }
     let is_secret = args.one_time_passwords || survey.has_one_time_passwords();

@@ -30,7 +30,14 @@ impl DeviceList {
     pub fn from_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
         let (mut list, mut seen) = (Self::default(), Ids::default());
         for text in ids {
-            let device = DeviceId::parse(text).map_err(|e| BadRow {
+            let id = DeviceId::parse(text);
+            // Named twice in the same words it is one device.
+            if let Ok(id) = &id
+                && seen.find(id).is_some_and(|at| seen.text(at) == id.as_str())
+            {
+                continue;
+            }
+            let device = id.map_err(|e| BadRow {
                 id: text.to_owned(),
                 line: None,
                 message: e.at("command line"),

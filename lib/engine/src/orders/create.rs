@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::error::{OrderError, Result};
 use super::options::OrderOptions;
-use crate::client_id::is_kept_by_windows;
+use crate::client_id::{DeviceId, is_kept_by_windows};
 use crate::failure::{Failure as _, Hint, Task};
 use crate::issue::Validity;
 use crate::list::{BadRow, BadRows, Device, ListError, ListFile, new_ids};
@@ -111,8 +111,8 @@ fn refuse_faults(registry: &Registry, terms: &Terms<'_>, list: &ListFile) -> Res
     let mut standings = registry.standings()?;
     list.each(|device| -> Result {
         // One fault for each row.
-        let fault = match registry.open_order_of(&device.id)? {
-            Some(order) => Some(ordered_already(&device, order)),
+        let fault = match registry.open_order_with(&device.id)? {
+            Some((order, id)) => Some(ordered_already(&device, order, &id)),
             None => match standings.of(&device.id)? {
                 Standing::Unknown => new_ids::fault(&device),
                 Standing::Twin => Some(BadRow::twin(&device)),
@@ -134,8 +134,12 @@ fn refuse_faults(registry: &Registry, terms: &Terms<'_>, list: &ListFile) -> Res
     Err(ListError::Rows { faults, total }.into())
 }
 
-fn ordered_already(device: &Device, order: String) -> BadRow {
-    let message = format!("{} is in the order {order:?} already", device.named());
+fn ordered_already(device: &Device, order: String, ordered: &DeviceId) -> BadRow {
+    let as_there = match *ordered == device.id {
+        true => String::new(),
+        false => format!(", written {:?}", ordered.as_str()),
+    };
+    let message = format!("{} is in the order {order:?} already{as_there}", device.named());
     let hint = Hint::say("leave it out of the list")
         .then(Hint::run("or take that order back", Task::TakeOrderBack { name: order }));
     BadRow::of(device, message, Some(hint))

@@ -19,6 +19,20 @@ pub fn list_of(registry: &Registry, order: &OrderRecord) -> Result<DeviceList> {
     Ok(list)
 }
 
+/// The same for devices that are made again: with what was said of each of them last, in whatever list.
+pub fn list_again(registry: &Registry, order: &OrderRecord) -> Result<DeviceList> {
+    let (mut list, counted) = (DeviceList::default(), Counted::of_name(&order.list));
+    registry.each_order_device(order, |device| -> Result {
+        // Of one without a live certificate it is looked up.
+        let details = device.live.as_ref().map(|_| device.details().clone()).unwrap_or_default();
+        let Ordered { id, line, .. } = device.ordered;
+        list.devices.push(Device { line, counted, details, ..Device::from(id) });
+        Ok(())
+    })?;
+    keep_details(registry, &mut list)?;
+    Ok(list)
+}
+
 /// Refuses an order for which nothing is issued any more.
 ///
 /// Errors: [`OrderError::TakenBack`].
@@ -32,14 +46,29 @@ pub fn check_open(order: &OrderRecord) -> Result {
     }
 }
 
+/// The order that a device is in and that was not taken back.
+///
+/// Errors: [`OrderError::OtherCase`] if it is in it in another case only: an id is the same to the letter.
+fn order_of(registry: &Registry, id: &DeviceId) -> Result<Option<String>> {
+    match registry.open_order_with(id)? {
+        Some((order, ordered)) if ordered != *id => {
+            let (id, ordered) = (id.to_string(), ordered.to_string());
+            Err(OrderError::OtherCase { id, order, ordered })
+        }
+        found => Ok(found.map(|(order, _)| order)),
+    }
+}
+
 /// The order that all these devices are in, if it is one and the same, and was not taken back.
+///
+/// Errors: [`OrderError::OtherCase`].
 pub fn shared_by(
     registry: &Registry,
     ids: impl IntoIterator<Item = DeviceId>,
 ) -> Result<Option<OrderRecord>> {
     let mut shared: Option<String> = None;
     for id in ids {
-        match (registry.open_order_of(&id)?, &shared) {
+        match (order_of(registry, &id)?, &shared) {
             (None, _) => return Ok(None),
             (Some(order), None) => shared = Some(order),
             (Some(order), Some(known)) if order == *known => {}
@@ -71,7 +100,7 @@ pub fn unlike(
     let mut known: HashMap<String, bool> = HashMap::new();
     let mut first: Option<(DeviceId, Option<String>)> = None;
     for id in ids {
-        let order = registry.open_order_of(&id)?;
+        let order = order_of(registry, &id)?;
         if let Some(name) = order.as_ref().filter(|name| !known.contains_key(*name)) {
             let said = says(&OrderOptions::of(&named(registry, name)?)?);
             known.insert(name.clone(), said);

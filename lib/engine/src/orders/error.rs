@@ -33,6 +33,18 @@ pub enum OrderError {
         /// The day.
         since: String,
     },
+    /// A device that an order has in another case.
+    #[error(
+        "device id {id:?} is not in the order {order:?}, which has {ordered:?}: an id is the same to the letter"
+    )]
+    OtherCase {
+        /// The id.
+        id: String,
+        /// The order.
+        order: String,
+        /// The id as it stands there.
+        ordered: String,
+    },
     /// What an order says of itself cannot be read.
     #[error("the options of the order {name:?} cannot be read: {problem}")]
     Options {
@@ -95,6 +107,7 @@ impl Failure for OrderError {
             Self::BadName(_)
             | Self::LongCustomer(_)
             | Self::TakenBack { .. }
+            | Self::OtherCase { .. }
             | Self::Days { .. }
             | Self::Options { .. } => Fault::Input,
             Self::Provision(e) => e.fault(),
@@ -112,6 +125,7 @@ impl Failure for OrderError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::TakenBack { .. } => Some("make another order from the right list".into()),
+            Self::OtherCase { .. } => Some("write it as the order does".into()),
             Self::Options { .. } => Some("was it made by a newer version of c8y-pki?".into()),
             Self::BadName(_) | Self::LongCustomer(_) => None,
             Self::Days { most: 0, .. } => Some("renew the CA first".into()),

@@ -21,7 +21,7 @@ mod progress;
 mod take_back;
 
 pub use create::{Draft, create, named};
-pub use devices::{Unlike, check_open, keep_details, list_of, shared_by, unlike};
+pub use devices::{Unlike, check_open, keep_details, list_again, list_of, shared_by, unlike};
 pub use error::OrderError;
 pub use options::OrderOptions;
 pub use progress::{Progress, progress};

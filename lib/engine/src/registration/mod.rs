@@ -31,5 +31,5 @@ pub use error::RegistrationError;
 pub use one_time::{OneTimeError, OneTimePassword};
 pub(crate) use records::{Record, records};
 pub(crate) use row::check_placeholders;
-pub use row::{Settings, column, id_types, one_time_password};
+pub use row::{Settings, column, id_types, one_time_password, said_last};
 pub use sheet::{Sheet, Survey, create};

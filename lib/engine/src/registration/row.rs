@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::columns::{AGENT, OF_PASSWORDS, OTP, column_of};
+use super::columns::{AGENT, OF_PASSWORDS, OTP, column_of, has_password};
 use super::error::RegistrationError;
 use super::one_time::OneTimePassword;
 use crate::list::Device;
@@ -32,6 +32,17 @@ pub fn one_time_password(device: &Device) -> Result<Option<OneTimePassword>, Reg
     let given = given.map(|(_, value)| value).filter(|value| !value.is_empty());
     let wrong = |problem| RegistrationError::OneTime { id: device.id.to_string(), problem };
     given.map(|value| OneTimePassword::parse(value).map_err(wrong)).transpose()
+}
+
+/// What is said of a device of an order: by its list, unless something was said `later`, when it got a certificate. Then
+/// only the passwords of the list count, which are not kept with certificates.
+pub fn said_last(
+    ordered: BTreeMap<String, String>,
+    later: Option<&BTreeMap<String, String>>,
+) -> BTreeMap<String, String> {
+    let Some(later) = later.filter(|later| !later.is_empty()) else { return ordered };
+    let passwords = ordered.into_iter().filter(|(header, _)| has_password(header));
+    passwords.chain(later.clone()).collect()
 }
 
 /// What a device's list says in one of the platform's columns, `TYPE` for example, if it says anything.

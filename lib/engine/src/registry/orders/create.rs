@@ -4,6 +4,8 @@ use time::OffsetDateTime;
 
 use super::record::{NewOrder, OrderRecord, Ordered};
 use super::tables::{DeviceRow, OrderRow, Running};
+use crate::client_id::DeviceId;
+use crate::registry::database::value::Fetched;
 use crate::registry::database::{Session, Turn};
 use crate::registry::{Registry, RegistryError, Result, audit};
 
@@ -40,7 +42,7 @@ impl Registry {
         let (mut digest, mut position) = (Running::default(), 0_i64);
         digest.add(&row.digest());
         list(&mut |device| {
-            if let Some(other) = open_order_of(&work, &device.id.folded())? {
+            if let Some((other, _)) = open_order_with(&work, &device.id.folded())? {
                 let id = device.id.to_string();
                 return Err(RegistryError::OrderedAlready { id, order: other });
             }
@@ -80,8 +82,12 @@ impl Registry {
 
     /// The name of the order that a device is in, if it is in one that was not taken back.
     pub fn open_order_of(&self, id: impl AsRef<str>) -> Result<Option<String>> {
-        let folded = id.as_ref().to_lowercase();
-        open_order_of(&self.session()?, &folded)
+        Ok(self.open_order_with(id)?.map(|(order, _)| order))
+    }
+
+    /// The same, with the id as that order has it: it may be written in another case.
+    pub fn open_order_with(&self, id: impl AsRef<str>) -> Result<Option<(String, DeviceId)>> {
+        open_order_with(&self.session()?, &id.as_ref().to_lowercase())
     }
 }
 
@@ -129,8 +135,9 @@ fn insert_device(
     Ok(row.digest())
 }
 
-fn open_order_of(session: &Session<'_>, folded: &str) -> Result<Option<String>> {
-    let sql = "SELECT o.name FROM order_device AS d JOIN device_order AS o ON o.id = d.of_order
+fn open_order_with(session: &Session<'_>, folded: &str) -> Result<Option<(String, DeviceId)>> {
+    let sql = "SELECT o.name, d.client_id FROM order_device AS d JOIN device_order AS o ON o.id = d.of_order
          WHERE d.folded_id = ?1 AND o.taken_back IS NULL";
-    session.first(sql, values![folded], |row| row.get(0))
+    let of = |row: &Fetched<'_>| Ok((row.get(0)?, DeviceId::known(row.get::<String>(1)?)));
+    session.first(sql, values![folded], of)
 }

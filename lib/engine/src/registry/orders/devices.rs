@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 #[cfg(feature = "serve")]
 use super::read::read_ordered;
-use super::record::{OrderRecord, OrderState, Ordered, OrderedDevice, Step};
+use super::record::{OrderRecord, OrderState, Ordered, OrderedDevice, Step, made_before};
 use crate::registry::query::{moment, records};
 use crate::registry::{Record, Registry, RegistryError, Result, Status};
 
@@ -80,8 +80,6 @@ impl Registry {
         let mut devices = Vec::with_capacity(list.len());
         for (position, ordered) in (first..).zip(list) {
             let live = lives.remove(&ordered.id.folded());
-            // What was made after the order was taken back is not of it; what was made in that second and is of it, is
-            // revoked.
             let live = live.filter(|live| order.taken_back.is_none_or(|end| live.recorded < end));
             let Made { lives, formers, revoked } = made.remove(&position).unwrap_or_default();
             devices.push(OrderedDevice {
@@ -129,11 +127,13 @@ impl Registry {
                 "SELECT c.id, d.position, c.status, c.audit > ?4
                  FROM order_device AS d CROSS JOIN certificate AS c
                  WHERE d.of_order = ?1 AND d.position >= ?2 AND d.position < ?3
-                   AND c.folded_id = d.folded_id AND c.folded_id IS NOT NULL AND c.status {status} 'live'"
+                   AND c.folded_id = d.folded_id AND c.folded_id IS NOT NULL AND {}",
+                made_before("?5", status)
             )
         };
         let sql = format!("{} UNION ALL {} ORDER BY 1", these("="), these("<>"));
-        let values = values![order.id, first.cast_signed(), past.cast_signed(), order.audit];
+        let values =
+            values![order.id, first.cast_signed(), past.cast_signed(), order.audit, order.end()];
         let mut all: HashMap<u64, Made> = HashMap::new();
         self.session()?.each(&sql, values, |row| -> Result<()> {
             let made = all.entry(row.get::<i64>(1)?.cast_unsigned()).or_default();

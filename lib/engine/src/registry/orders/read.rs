@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 #[cfg(feature = "serve")]
 use super::record::Recent;
-use super::record::{OrderRecord, Ordered, Step};
+use super::record::{OrderRecord, Ordered, Step, made_before};
 #[cfg(feature = "serve")]
 use crate::cert::Serial;
 use crate::client_id::DeviceId;
@@ -73,15 +73,17 @@ impl Registry {
         self.session()?.first(sql, values![folded], |row| read_ordered(row, 0))
     }
 
-    /// What is kept of a device beside its certificates: what its order says, or else what was recorded when it was
-    /// issued last.
-    pub(crate) fn kept_details(&self, id: impl AsRef<str>) -> Result<BTreeMap<String, String>> {
+    /// What is kept of a device beside its certificates: what was said of it last, by its order or when it was issued.
+    pub fn kept_details(&self, id: impl AsRef<str>) -> Result<BTreeMap<String, String>> {
         let ordered = self.ordered(id.as_ref())?.map(|ordered| ordered.details);
-        if let Some(details) = ordered.filter(|details| !details.is_empty()) {
-            return Ok(details);
+        let last = self.history(id.as_ref())?.pop();
+        let Some(last) = last.filter(|last| !last.details.is_empty()) else {
+            return Ok(ordered.unwrap_or_default());
+        };
+        match ordered.filter(|details| !details.is_empty()) {
+            Some(ordered) if self.is_ordered_since(id, last.row)? => Ok(ordered),
+            _ => Ok(last.details),
         }
-        let last = self.history(id)?.pop();
-        Ok(last.map(|record| record.details).unwrap_or_default())
     }
 
     /// Whether a device was handed over with its live certificate; none if it is in no order that was not taken back.
@@ -139,16 +141,20 @@ impl Registry {
     /// each with the number of certificates.
     pub fn order_runs(&self, order: &OrderRecord) -> Result<Vec<(String, u64)>> {
         // Live and former ones have an index each.
-        let sql = "SELECT batch, count(*) FROM (
-                SELECT c.batch, c.id FROM order_device AS d CROSS JOIN certificate AS c
-                WHERE d.of_order = ?1 AND c.audit > ?2
-                  AND c.folded_id = d.folded_id AND c.folded_id IS NOT NULL AND c.status = 'live'
-                UNION ALL
-                SELECT c.batch, c.id FROM order_device AS d CROSS JOIN certificate AS c
-                WHERE d.of_order = ?1 AND c.audit > ?2
-                  AND c.folded_id = d.folded_id AND c.folded_id IS NOT NULL AND c.status <> 'live'
-             ) AS made GROUP BY batch ORDER BY min(id)";
-        self.session()?.all(sql, values![order.id, order.audit], |row| {
+        let made = |status: &str| {
+            format!(
+                "SELECT c.batch, c.id FROM order_device AS d CROSS JOIN certificate AS c
+                 WHERE d.of_order = ?1 AND c.audit > ?2
+                   AND c.folded_id = d.folded_id AND c.folded_id IS NOT NULL AND {}",
+                made_before("?3", status)
+            )
+        };
+        let sql = format!(
+            "SELECT batch, count(*) FROM ({} UNION ALL {}) AS made GROUP BY batch ORDER BY min(id)",
+            made("="),
+            made("<>")
+        );
+        self.session()?.all(&sql, values![order.id, order.audit, order.end()], |row| {
             Ok((row.get(0)?, row.get::<i64>(1)?.cast_unsigned()))
         })
     }

@@ -151,7 +151,32 @@ pub(crate) struct Recent {
     pub(crate) last: Vec<(String, Serial, OffsetDateTime)>,
 }
 
+impl OrderRecord {
+    /// The second in which it was taken back, or one that does not come.
+    pub(super) fn end(&self) -> i64 {
+        self.taken_back.map_or(i64::MAX, |at| at.unix_timestamp())
+    }
+}
+
+/// The condition that a certificate `c`, live (`=`) or not (`<>`), was made before its order was taken back at `end`: what
+/// was made later is not of it, and what was made in that second and is of it, is revoked.
+pub(super) fn made_before(end: &str, status: &str) -> String {
+    let before = if status == "=" { "<" } else { "<=" };
+    format!("c.status {status} 'live' AND c.recorded {before} {end}")
+}
+
 impl OrderedDevice {
+    /// What was said of it after the order was made, with its live certificate, if anything was.
+    pub fn said_later(&self) -> Option<&BTreeMap<String, String>> {
+        let live = self.live.as_ref().filter(|_| !self.before);
+        live.map(|live| &live.details).filter(|details| !details.is_empty())
+    }
+
+    /// What was said of it last: by its list, or with its live certificate.
+    pub fn details(&self) -> &BTreeMap<String, String> {
+        self.said_later().unwrap_or(&self.ordered.details)
+    }
+
     /// Whether it was made more than once in this order, and has a live certificate.
     pub fn is_reworked(&self) -> bool {
         self.live.is_some() && self.made > 1

@@ -20,7 +20,7 @@ pub(super) fn show(ask: &Ask<'_>) -> Result<Answer> {
     };
     let certificate = live.certificate().map_err(|e| failed(&e))?;
     let listed = |name: &str| {
-        let value = column(&device.ordered.details, name)?;
+        let value = column(device.details(), name)?;
         Some((name.to_owned(), value.to_owned()))
     };
     let facts = Facts {
