@@ -63,10 +63,11 @@ impl ListedArgs {
     }
 }
 
-/// What became of a certificate: the cell of a table.
-pub(crate) fn state(status: Status, reason: Option<&str>) -> String {
+/// What became of a certificate: the cell of a table. A live one of a CA that is revoked is not trusted.
+pub(crate) fn state(status: Status, reason: Option<&str>, ca_revoked: bool) -> String {
     match reason {
         Some(reason) => format!("{}: {reason}", status.name()),
+        None if ca_revoked && status == Status::Live => format!("{}, CA revoked", status.name()),
         None => status.name().to_owned(),
     }
 }

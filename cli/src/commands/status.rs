@@ -172,6 +172,19 @@ fn looked_at(picture: &Picture) -> Vec<String> {
         count(live, "live certificate"),
         count(picture.orders.len(), "order"),
     )];
+    let untrusted: u64 = picture
+        .cas
+        .iter()
+        .filter(|ca| ca.revoked.is_some())
+        .map(|ca| ca.devices.live + ca.servers.live)
+        .sum();
+    if untrusted > 0 {
+        let certificates = count(usize::try_from(untrusted).unwrap_or(usize::MAX), "certificate");
+        lines.push(format!("{certificates} of these: of CAs that are revoked, or below such a CA"));
+    }
+    if picture.taken_back > 0 {
+        lines.push(format!("{} beside these: taken back", count(picture.taken_back, "order")));
+    }
     lines.extend(picture.tenant.as_ref().map(tenant));
     lines
 }

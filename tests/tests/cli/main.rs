@@ -40,6 +40,7 @@ mod plans;
 mod postgres;
 mod registration;
 mod requests;
+mod revoked;
 mod rollback;
 mod rollout;
 mod safety;

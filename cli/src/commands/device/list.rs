@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::failure::Task;
 use c8y_pki_core::shown;
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::registry::{Filter, Record, Registry, RegistryError, Role, Status};
@@ -14,6 +15,7 @@ use time::OffsetDateTime;
 use crate::clock;
 use crate::commands::listed::{self, ListedArgs};
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{Columns, day, until};
 use crate::selection::SelectionArgs;
@@ -47,9 +49,15 @@ struct Wanted<'a> {
     filter: Filter<'a>,
     /// Of these devices only, by their folded ids.
     ids: Option<HashSet<String>>,
+    /// The CAs that are revoked, or below one that is.
+    revoked_cas: HashSet<String>,
 }
 
 impl Wanted<'_> {
+    fn row(&self, record: &Record) -> Row {
+        Row::of(record, &self.revoked_cas)
+    }
+
     /// Visits them in the order in which they were recorded.
     fn each<E: From<RegistryError>>(
         &self,
@@ -82,6 +90,8 @@ pub(super) struct Row {
     #[serde(with = "time::serde::rfc3339::option")]
     revoked_at: Option<OffsetDateTime>,
     reason: Option<&'static str>,
+    /// Whether its CA, or one above that, is revoked.
+    ca_revoked: bool,
     #[serde(with = "time::serde::rfc3339")]
     recorded: OffsetDateTime,
     batch: String,
@@ -90,7 +100,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record, revoked_cas: &HashSet<String>) -> Self {
         Self {
             id: record.holder.device().cloned(),
             serial: record.serial.to_string(),
@@ -100,6 +110,7 @@ impl Row {
             not_after: record.not_after,
             revoked_at: record.revoked.map(|(at, _)| at),
             reason: record.revoked.map(|(_, reason)| reason.name()),
+            ca_revoked: revoked_cas.contains(&record.ca),
             recorded: record.recorded,
             batch: record.batch.clone(),
             folder: record.location.as_ref().map(|path| path.display().to_string()),
@@ -108,7 +119,7 @@ impl Row {
     }
 
     fn cells(&self) -> Vec<String> {
-        let status = listed::state(self.status, self.reason);
+        let status = listed::state(self.status, self.reason, self.ca_revoked);
         vec![
             self.id.as_ref().map(DeviceId::to_string).unwrap_or_default(),
             self.serial.clone(),
@@ -123,7 +134,7 @@ impl Row {
 pub(super) fn no_batch(batch: &str) -> Failure {
     Failure::usage(
         format!("there is no batch {batch:?}"),
-        "`c8y-pki device list --json` names each device's batch",
+        format!("{} names each device's batch", hint::run(&Task::ListBatches)),
     )
 }
 
@@ -145,7 +156,7 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
         None => None,
     };
     let ids = listed.as_ref().map(|ids| ids.iter().map(DeviceId::folded).collect());
-    let wanted = Wanted { filter, ids };
+    let wanted = Wanted { filter, ids, revoked_cas: pki.revoked_cas()? };
     let mut text = Text { out, waiting: String::new() };
     let done = match out.is_json() {
         true => lines(pki.registry(), &wanted, &mut text),
@@ -194,7 +205,7 @@ fn lines(
     text: &mut Text,
 ) -> std::result::Result<(), Ended> {
     wanted.each(registry, |record| {
-        let line = serde_json::to_string(&Row::of(&record));
+        let line = serde_json::to_string(&wanted.row(&record));
         text.add(&line.map_err(|e| Failure::Output(e.into()))?)?;
         text.add("\n")
     })
@@ -208,7 +219,7 @@ fn sheet(
 ) -> std::result::Result<(), Ended> {
     let mut sheet = Sheet::default();
     wanted.each(registry, |record| {
-        let line = sheet.add(&Row::of(&record))?;
+        let line = sheet.add(&wanted.row(&record))?;
         text.add(&String::from_utf8_lossy(&line))
     })
 }
@@ -224,7 +235,7 @@ fn rows(
     let (mut columns, mut count) = (Columns::default(), 0);
     columns.measure(&HEADER);
     wanted.each(registry, |record| -> std::result::Result<(), Ended> {
-        columns.measure(&Row::of(&record).cells());
+        columns.measure(&wanted.row(&record).cells());
         count += 1;
         Ok(())
     })?;
@@ -233,7 +244,7 @@ fn rows(
         return Ok(());
     }
     text.add(&columns.line(&HEADER))?;
-    wanted.each(registry, |record| text.add(&columns.line(&Row::of(&record).cells())))
+    wanted.each(registry, |record| text.add(&columns.line(&wanted.row(&record).cells())))
 }
 
 /// Why a list was not written to its end.

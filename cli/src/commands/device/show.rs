@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::list::Row;
 use crate::clock;
+use crate::commands::listed;
 use crate::failure::{Outcome, Result};
 use crate::old_ids;
 use crate::output::Output;
@@ -41,10 +42,11 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
     if let Some(id) = found.first().and_then(|record| record.holder.device()) {
         old_ids::warn_of(id, out);
     }
+    let revoked = pki.revoked_cas()?;
     for record in found {
         let certificate = CertificateView::of(&record.certificate()?);
         shown.push((
-            Shown { row: Row::of(&record), details: record.details.clone(), certificate },
+            Shown { row: Row::of(&record, &revoked), details: record.details.clone(), certificate },
             record,
         ));
     }
@@ -57,7 +59,7 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
         .into_iter()
         .map(|(shown, record)| {
             let mut lines = vec![
-                ("status", record.status.name().to_owned()),
+                ("status", listed::state(record.status, None, revoked.contains(&record.ca))),
                 ("CA", record.ca),
                 ("recorded", format!("{}, batch {}", date(record.recorded), record.batch)),
             ];

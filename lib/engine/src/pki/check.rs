@@ -1,5 +1,6 @@
 //! Is a CA to be used, and are the CAs' directories as they were made?
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::renew::RENEWED;
@@ -38,6 +39,26 @@ impl Pki {
             }
         }
         Ok(())
+    }
+
+    /// That a CA, or one above it, is revoked; none if it is not.
+    pub fn revoked(&self, ca: &Ca) -> Result<Option<AuthorityError>> {
+        match self.check_not_revoked(ca) {
+            Ok(()) => Ok(None),
+            Err(revoked @ AuthorityError::Revoked { .. }) => Ok(Some(revoked)),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The names of the CAs of which nobody trusts a certificate any more: they, or CAs above them, are revoked.
+    pub fn revoked_cas(&self) -> Result<HashSet<String>> {
+        let mut names = HashSet::new();
+        for ca in self.cas()? {
+            if self.revoked(&ca)?.is_some() {
+                names.insert(ca.name);
+            }
+        }
+        Ok(names)
     }
 
     /// Looks whether each CA's directory is whole, and each CA's directory is there. Faults are noted.

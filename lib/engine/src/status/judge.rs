@@ -52,11 +52,23 @@ fn of_ca(ca: &CaState, picture: &Picture) -> Option<Item> {
     }
     if let Some(revoked) = &ca.revoked {
         let live = ca.devices.live + ca.servers.live;
-        let certificates = shown::count(live, "certificate");
-        let message = format!(
-            "{revoked}, and {certificates} of devices and servers that it has issued cannot be trusted"
+        // The name says whose they are: the one that was revoked may stand above.
+        let certificates = format!(
+            "{} of devices and servers that {} has issued",
+            shown::count(live, "certificate"),
+            ca.name
         );
-        let hint = Hint::say("give its devices certificates of another CA");
+        let below = format!("the CAs below {}", ca.name);
+        let untrusted = match (live, ca.has_cas_below) {
+            (0, _) => below,
+            (_, false) => certificates,
+            (_, true) => format!("{certificates}, and {below},"),
+        };
+        let message = format!("{revoked}; {untrusted} cannot be trusted");
+        let hint = Hint::say(match live {
+            0 => "make another CA, and issue the devices below with that",
+            _ => "give its devices certificates of another CA",
+        });
         return Some(item(Overdue, Subject::Ca, &ca.name, message, Some(hint)));
     }
     let hint = Some(Hint::run(
@@ -170,7 +182,8 @@ fn of_order(order: &OrderState, picture: &Picture) -> Option<Item> {
     let hint = Hint::run("see which", Task::ShowOrder { name: order.name.clone() });
     let ca = picture.cas.iter().find(|ca| ca.name == order.ca);
     if ca.is_some_and(|ca| ca.revoked.is_some()) {
-        let message = format!("{message}; its CA {} is revoked and issues none", order.ca);
+        let message =
+            format!("{message}; its CA {} issues none: it, or a CA above it, is revoked", order.ca);
         return Some(item(Overdue, Subject::Order, &order.name, message, Some(hint)));
     }
     Some(item(Due, Subject::Order, &order.name, message, Some(hint)))

@@ -22,7 +22,7 @@ impl Picture {
             Ok(CaState {
                 name: ca.name.clone(),
                 not_after: ca.certificate().not_after,
-                revoked: revoked(pki, ca)?,
+                revoked: pki.revoked(ca)?.map(|revoked| revoked.to_string()),
                 has_cas_below: cas.iter().any(|other| other.parent.as_ref() == Some(&ca.name)),
                 devices: devices.remove(&ca.name).unwrap_or_default(),
                 servers: servers.remove(&ca.name).unwrap_or_default(),
@@ -34,7 +34,7 @@ impl Picture {
             let subject = ca.request.subject.to_string();
             WaitingState { name: ca.name, subject }
         });
-        let (waiting, (orders, half_taken_back)) = (waiting.collect(), orders(pki)?);
+        let (waiting, (orders, taken_back, half_taken_back)) = (waiting.collect(), orders(pki)?);
         let lost = pki.lost_cas(&cas)?.into_iter().map(|lost| lost.subject.to_string()).collect();
         Ok(Self {
             at: now,
@@ -43,18 +43,10 @@ impl Picture {
             lost,
             waiting,
             orders,
+            taken_back,
             half_taken_back,
             tenant: None,
         })
-    }
-}
-
-/// That a CA, or one above it, is revoked, in words.
-fn revoked(pki: &Pki, ca: &Ca) -> Result<Option<String>, AuthorityError> {
-    match pki.check_not_revoked(ca) {
-        Ok(()) => Ok(None),
-        Err(e @ AuthorityError::Revoked { .. }) => Ok(Some(e.to_string())),
-        Err(e) => Err(e),
     }
 }
 
@@ -104,11 +96,12 @@ fn list(pki: &Pki, ca: &Ca) -> Result<ListState, AuthorityError> {
     })
 }
 
-/// The orders of the registry, and those that were taken back and have live certificates.
-fn orders(pki: &Pki) -> Result<(Vec<OrderState>, Vec<HalfTakenBack>), OrderError> {
-    let (mut all, mut half) = (Vec::new(), Vec::new());
+/// The orders of the registry, how many others were taken back, and those of them that have live certificates.
+fn orders(pki: &Pki) -> Result<(Vec<OrderState>, usize, Vec<HalfTakenBack>), OrderError> {
+    let (mut all, mut taken_back, mut half) = (Vec::new(), 0, Vec::new());
     for order in pki.registry().orders()? {
         if order.taken_back.is_some() {
+            taken_back += 1;
             let live = orders::take_back(pki.registry(), &order)?.revoke.len();
             half.extend((live > 0).then_some(HalfTakenBack { name: order.name, live }));
             continue;
@@ -116,5 +109,5 @@ fn orders(pki: &Pki) -> Result<(Vec<OrderState>, Vec<HalfTakenBack>), OrderError
         let progress = orders::progress(pki.registry(), &order)?;
         all.push(OrderState { name: order.name, ca: order.ca, progress });
     }
-    Ok((all, half))
+    Ok((all, taken_back, half))
 }

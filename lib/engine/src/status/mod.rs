@@ -59,6 +59,8 @@ pub struct Picture {
     pub waiting: Vec<WaitingState>,
     /// The orders of the registry.
     pub orders: Vec<OrderState>,
+    /// How many orders were taken back. Nothing is issued for them.
+    pub taken_back: usize,
     /// Orders that were taken back while their devices were being made: some still have live certificates.
     pub half_taken_back: Vec<HalfTakenBack>,
     /// What the tenant says; none if it was not asked.

@@ -33,6 +33,7 @@ fn picture(cas: Vec<CaState>) -> Picture {
         lost: Vec::new(),
         waiting: Vec::new(),
         orders: Vec::new(),
+        taken_back: 0,
         half_taken_back: Vec::new(),
         tenant: None,
     }
