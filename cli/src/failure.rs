@@ -122,6 +122,16 @@ impl Failure {
         Self::Said { kind, message: message.into(), hint: Some(hint.into().into()) }
     }
 
+    /// The same with more to know before something is done about it.
+    pub(crate) fn and(self, more: String) -> Self {
+        let (kind, message) = (self.kind(), self.message());
+        let hint = match self.hint() {
+            Some(hint) => Hint::say(more).then(hint),
+            None => Hint::say(more),
+        };
+        Self::Said { kind, message, hint: Some(hint) }
+    }
+
     /// What it comes to.
     fn kind(&self) -> Kind {
         match self {

@@ -21,7 +21,8 @@ pub(super) fn secret<'a>(ca: &Ca, file: Option<&'a PathBuf>) -> Source<'a> {
 /// Opens the key of a CA, with the secret from where it comes from.
 pub(crate) fn unlock(ca: &Ca, file: Option<&PathBuf>) -> Result<CaKey> {
     ca.check_has_key()?;
-    unlock_with(ca, &secret(ca, file).existing()?)
+    let source = secret(ca, file);
+    source.named_in(unlock_with(ca, &source.existing()?))
 }
 
 /// Opens the key of a CA.
@@ -49,11 +50,12 @@ impl Unlocked {
     pub(crate) fn unlock(&mut self, ca: &Ca, file: Option<&PathBuf>) -> Result<CaKey> {
         ca.check_has_key()?;
         let Some(uri) = uri_of(ca) else {
+            let source = secret(ca, file);
             let password = match self.files.take() {
                 Some(known) => known,
-                None => secret(ca, file).existing()?,
+                None => source.existing()?,
             };
-            return unlock_with(ca, self.files.insert(password));
+            return source.named_in(unlock_with(ca, self.files.insert(password)));
         };
         match &self.token {
             Some((_, known, pin)) if is_one_token(known, &uri)? => unlock_with(ca, pin),
@@ -62,8 +64,9 @@ impl Unlocked {
                 "there is one PIN at a time: name them one by one",
             )),
             None => {
-                let pin = secret(ca, file).existing()?;
-                let key = unlock_with(ca, &pin)?;
+                let source = secret(ca, file);
+                let pin = source.existing()?;
+                let key = source.named_in(unlock_with(ca, &pin))?;
                 self.token = Some((ca.name.clone(), uri, pin));
                 Ok(key)
             }

@@ -67,7 +67,8 @@ pub(crate) fn open_for(
 fn open(text: &str, pin: Source<'_>, beside: &[Certificate]) -> Result<TokenKey> {
     let uri = uri::parse(text)?;
     let known: Vec<_> = beside.iter().filter_map(|cert| cert.public_key.as_ref().ok()).collect();
-    Ok(TokenKey::open_for(&uri, &pin.existing()?, &known)?)
+    let opened = TokenKey::open_for(&uri, &pin.existing()?, &known);
+    pin.named_in(opened.map_err(Failure::from))
 }
 
 /// Reads a private key; its password is asked for only if it has one.
@@ -80,9 +81,11 @@ pub(crate) fn read(path: &Path, source: Source<'_>) -> Result<PrivateKey> {
         ));
     }
     let bytes = files::read_small(path)?;
-    read_bytes(&bytes, source)?
+    let read = read_bytes(&bytes, source)?
         .map(|(key, _)| key)
-        .map_err(|e| Error::from(e).in_file(path.display().to_string()).into())
+        .map_err(|e| Failure::from(Error::from(e).in_file(path.display().to_string())));
+    // A plain key fails for another reason.
+    if is_encrypted(&bytes) || library::is_store(&bytes) { source.named_in(read) } else { read }
 }
 
 /// The key in bytes, and the password that opened it, if it has one.

@@ -124,6 +124,18 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Adds to a failure to open something where the secret came from, if nobody has named it on the command line.
+    pub(super) fn named_in<T>(&self, opened: Result<T>) -> Result<T> {
+        let variable =
+            self.variable.filter(|_| self.file.is_none() && self.in_environment().is_some());
+        match (opened, variable) {
+            (Err(failure), Some(variable)) => {
+                Err(failure.and(format!("the {} came from {variable}", self.noun)))
+            }
+            (opened, _) => opened,
+        }
+    }
+
     fn in_environment(&self) -> Option<String> {
         self.variable.and_then(|name| self.outside.variable(name))
     }

@@ -3,7 +3,8 @@
 //! That no output ever holds the password, and that nothing panics, is checked by every run of
 //! every test (`c8y_pki_tests::cli`).
 
-use c8y_pki_tests::cli::{CA_PW, Cli, walk};
+use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD, walk};
+use c8y_pki_tests::running::Running;
 
 const STORE_PW: &str = "--store-password-file pw";
 
@@ -335,4 +336,48 @@ fn a_weak_password_is_taken_where_that_is_asked_for_and_opens_what_it_protects()
     assert!(said.contains("the key would keep the password that it came with"), "{said}");
     let kept = cli.run(&format!("{line} --weak-password")).expect(0);
     assert!(kept.stderr.contains("it is used because of --weak-password"), "{kept:?}");
+}
+
+#[test]
+fn a_wrong_password_names_the_variable_that_it_came_from() {
+    let cli = with_device();
+    cli.write("wrong", "another one\n");
+    let line = "device issue e --ca line --out out";
+    let variable = [("C8Y_PKI_CA_PASSWORD", "another one")];
+    let said = cli.run_with(line, &variable, b"").expect(2).stderr;
+    assert!(said.contains("the password came from C8Y_PKI_CA_PASSWORD"), "{said}");
+    // What was given on the line counts, and has a name there.
+    let file = format!("{line} --ca-password-file wrong");
+    let said = cli.run_with(&file, &variable, b"").expect(2).stderr;
+    assert!(!said.contains("came from"), "{said}");
+    let said = cli.run_with(line, &[("C8Y_PKI_CA_PASSWORD", PASSWORD)], b"").expect(0).stderr;
+    assert!(!said.contains("came from"), "{said}");
+    cli.ok("key new --type ec-p256 --out e.key --password-file pw");
+    let said = cli.run_with("key show e.key", &[("C8Y_PKI_KEY_PASSWORD", "another one")], b"");
+    assert!(said.expect(2).stderr.contains("the password came from C8Y_PKI_KEY_PASSWORD"));
+}
+
+#[cfg(unix)]
+#[test]
+fn passwords_of_a_run_that_was_stopped_are_where_it_says() {
+    let cli = Cli::with_cas();
+    let list: String = (1..=400).map(|n| format!("gw-{n}\n")).collect();
+    cli.write("list.csv", format!("id\n{list}"));
+    let line = format!(
+        "device issue --from list.csv --ca line --out out --bundle p12 --key-type rsa-2048 --threads 1 --iterations 1 \
+         --secrets secrets.csv {CA_PW}"
+    );
+    let mut run = Running::start(&cli, &line);
+    assert!(run.wait_until(|_| cli.path("out/gw-1").exists()));
+    run.signal("INT");
+    let said = run.finish().expect(3).stderr;
+    let part = cli.path("secrets.csv.part");
+    assert!(said.contains(part.canonicalize().unwrap().to_str().unwrap()), "{said}");
+    assert!(!cli.path("secrets.csv").exists());
+    let so_far = cli.text("secrets.csv.part");
+    assert!(so_far.lines().count() > 1, "{so_far:?}");
+    let done = cli.run(&line).expect(0).stderr;
+    assert!(done.contains("the store passwords are in secrets.csv: "), "{done}");
+    assert!(!part.exists());
+    assert_eq!(cli.text("secrets.csv").lines().count(), 401);
 }
