@@ -14,9 +14,10 @@ use time::OffsetDateTime;
 use crate::clock;
 use crate::commands::ml_dsa;
 use crate::failure::{Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::progress::Line;
-use crate::render::{count, table};
+use crate::render::{as_line, count, table};
 use crate::secrets::known;
 use crate::stop;
 use crate::values::{self, threads};
@@ -128,7 +129,10 @@ fn show(pki: &Pki, out: Output) -> Result {
         }
     }
     out.results(&pools, |pools| match pools {
-        [] => "There is no key in the pool. `c8y-pki key pool fill` makes some.\n".to_owned(),
+        [] => as_line(&format!(
+            "There is no key in the pool. `{}` makes some.",
+            hint::with_pki("key pool fill --type TYPE --count N")
+        )),
         pools => {
             let row = |p: &Pool| vec![p.key_type.to_owned(), p.waiting.to_string()];
             table(&["type", "waiting"], pools.iter().map(row).collect())

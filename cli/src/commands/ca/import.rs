@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki_core::cert::Certificate;
 use c8y_pki_core::chain;
 use c8y_pki_core::crypto::KeyPolicy;
+use c8y_pki_core::failure::Task;
 use c8y_pki_core::key::PrivateKey;
 use c8y_pki_core::openssl::wanted::Wanted;
 use c8y_pki_core::read;
@@ -20,6 +21,7 @@ use super::history::HistoryView;
 use super::view::made_with;
 use crate::commands::openssl_conf::{self, ConfView};
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::protocol::Protocol;
 use crate::secrets::{self, At, WeakArgs, known};
@@ -116,8 +118,11 @@ pub(super) fn again(
     match &again {
         Again::Same => {}
         Again::Completed => {
-            out.note("Devices that are issued from now on get the longer chain. `c8y-pki device refresh` \
-                      writes it for devices that were issued before.");
+            out.note(&format!(
+                "Devices that are issued from now on get the longer chain. `{}` writes it for devices that were issued \
+                 before.",
+                hint::with_pki("device refresh --out DIR")
+            ));
         }
         Again::Renewed(former) => {
             let live = super::renew::devices_of(&pki, &ca)?;
@@ -202,8 +207,11 @@ fn key_place(args: &AddArgs) -> Result<PathBuf> {
         1 => Ok(with_key.remove(0)),
         0 => Err(Failure::usage(
             format!("there is no private key in {}", named(&args.import)),
-            "name the file with the CA's key, or its token: --key FILE|URI; only a CA of this PKI directory \
-             can be imported again without its key (`c8y-pki ca list`)",
+            format!(
+                "name the file with the CA's key, or its token: --key FILE|URI; only a CA of this PKI directory can be \
+                 imported again without its key ({})",
+                hint::run(&Task::ListCas)
+            ),
         )),
         _ => Err(Failure::usage(
             format!("there are private keys in several files: {}", named(&with_key)),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use c8y_pki_core::failure::Task;
 use c8y_pki_engine::pki::Pki;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -9,6 +10,7 @@ use time::OffsetDateTime;
 use super::view::{CaView, WaitingView, revoked};
 use crate::clock;
 use crate::failure::{Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{day, table, until};
 
@@ -48,7 +50,7 @@ pub(super) fn run(expiring: Option<time::Duration>, dir: &Path, out: Output) -> 
     out.results(&rows, |_| text)?;
     notes.iter().for_each(|note| out.note(note));
     if is_empty {
-        out.note("There is no CA yet: `c8y-pki ca init` makes a root.");
+        out.note(&format!("There is no CA yet: {} makes a root.", hint::run(&Task::InitCa)));
     }
     Ok(Outcome::Done)
 }

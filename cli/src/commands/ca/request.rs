@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki_core::crypto::{KeyType, hex, sha256};
 use c8y_pki_core::csr::{self, CaAsked};
+use c8y_pki_core::failure::Task;
 use c8y_pki_core::key::pkcs11::KeyUri;
 use c8y_pki_core::profile::{Kind, Profile};
 use c8y_pki_engine::Error;
@@ -17,6 +18,7 @@ use super::make::named;
 use crate::clock;
 use crate::commands::ml_dsa;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::outlet;
 use crate::output::Output;
 use crate::protocol::{Protocol, ProtocolArgs};
@@ -206,8 +208,8 @@ fn again(args: &RequestArgs, dir: &Path, now: OffsetDateTime, out: Output) -> Re
         return Err(Failure::usage(
             format!("the CA {} has a certificate, and keeps its subject and its key", ca.name),
             format!(
-                "leave --subject, --key-type and --path-length out: `c8y-pki ca request {}`",
-                ca.name
+                "leave --subject, --key-type and --path-length out: {}",
+                hint::run(&Task::RequestCa { ca: ca.name.clone() })
             ),
         ));
     }
@@ -280,13 +282,13 @@ fn tell(
     out.note(&match made.waiting {
         true => format!(
             "{} waits for its certificate. Have the request signed (`c8y-pki ca sign-request FILE --ca NAME` \
-             where the CA above is), then take the answer in: `c8y-pki ca add {} --certificate FILE`",
-            made.ca, made.ca
+             where the CA above is), then take the answer in: {}",
+            made.ca,
+            hint::run(&Task::TakeAnswer { ca: made.ca.clone() })
         ),
         false => format!(
-            "Take the new certificate in with `c8y-pki ca add {} --certificate FILE`; it must have the same \
-             subject.",
-            made.ca
+            "Take the new certificate in: {}; it must have the same subject.",
+            hint::run(&Task::TakeAnswer { ca: made.ca.clone() })
         ),
     });
     Ok(Outcome::Done)

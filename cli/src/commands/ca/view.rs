@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use c8y_pki_core::failure::Task;
 use c8y_pki_engine::pki::{Ca, KeyPlace, Pki, WaitingCa};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -11,6 +12,7 @@ use super::history;
 use crate::commands::ml_dsa;
 use crate::commands::openssl_conf::ConfView;
 use crate::failure::{Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{day, printable, until};
 
@@ -110,8 +112,10 @@ impl WaitingView {
 
     pub(super) fn what_to_do(&self) -> String {
         format!(
-            "{} waits: have {} signed, and take the answer in with `c8y-pki ca add {} --certificate FILE`",
-            self.name, self.request, self.name
+            "{} waits: have {} signed, and take the answer in: {}",
+            self.name,
+            self.request,
+            hint::run(&Task::TakeAnswer { ca: self.name.clone() })
         )
     }
 }

@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 use super::list::no_batch;
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::outlet;
 use crate::output::Output;
 use crate::render::{count, printable};
@@ -99,7 +100,7 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     let Some(first) = records.first() else {
         return Err(Failure::no(
             format!("no device of {batch} has a certificate"),
-            "issue them first: `c8y-pki device issue`",
+            format!("issue them first: `{}`", hint::with_pki("device issue --ca NAME --out DIR")),
         ));
     };
     refuse_several_cas(&batch, &records)?;
@@ -203,7 +204,10 @@ fn what(args: &ManifestArgs, pki: &Pki, out: Output) -> Result<What> {
     let batch = match &args.batch {
         Some(batch) => batch.clone(),
         None => registry.last_batch()?.ok_or_else(|| {
-            Failure::usage("no device has been issued", "issue some: `c8y-pki device issue`")
+            Failure::usage(
+                "no device has been issued",
+                format!("issue some: `{}`", hint::with_pki("device issue --ca NAME --out DIR")),
+            )
         })?,
     };
     let filter = Filter { role: Some(Role::Device), batch: Some(&batch), ..Filter::default() };
@@ -259,16 +263,18 @@ fn refuse_missing(
         return Ok(());
     }
     let hint = match is_order {
-        true => {
-            "issue the others first (if one was revoked, by its id: `c8y-pki device issue ID --existing replace`), \
-             or give --partial for a manifest of a part"
-        }
+        true => format!(
+            "issue the others first (if one was revoked, by its id: `{}`), or give --partial for a manifest of a part",
+            hint::with_pki("device issue ID --existing replace --out DIR")
+        ),
         false if of_others => {
             "the others were issued by other runs: for a manifest of the whole order give --order NAME, of this run alone \
              --partial"
+                .to_owned()
         }
         false => {
             "issue the others first; for a manifest of the whole order give --order NAME, for a part of it --partial"
+                .to_owned()
         }
     };
     Err(Failure::no(format!("{sentence}. Nothing was written"), hint))

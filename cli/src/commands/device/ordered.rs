@@ -69,8 +69,8 @@ impl<'a> Ordered<'a> {
         Err(Failure::usage(
             format!("{flag} is given, but the order {} says how its devices are made", order.name),
             format!(
-                "leave out {flag}: `c8y-pki order show {} --json` shows what it says",
-                order.name
+                "leave out {flag}: `{}` shows what it says",
+                hint::with_pki(&format!("order show {} --json", quoted(&order.name)))
             ),
         ))
     }

@@ -1,12 +1,14 @@
 //! Which certificate a serial number means. A number is unique for one issuer only: CAs that were made by
 //! hand all count from the same one, so that a CA and a device of another one may share it.
 
+use c8y_pki_core::failure::Task;
 use c8y_pki_core::name::Name;
 use c8y_pki_engine::list::BadRow;
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::registry::{Filter, ForeignSerial, Holder, Record};
 
 use crate::failure::{Failure, Result};
+use crate::hint;
 
 /// The issuer that is meant.
 pub(super) struct Issuer {
@@ -117,7 +119,7 @@ pub(super) fn meant(
         return Ok(Err(fault(
             word,
             format!("there is no certificate of a device or with a serial number {word:?}{by}"),
-            "`c8y-pki device list --status any` lists all of them".to_owned(),
+            format!("{} lists all of them", hint::run(&Task::ListDevices)),
         )));
     };
     if one.is_ca() && !cas_too {
@@ -128,9 +130,10 @@ pub(super) fn meant(
                 "the serial number {word} is that of {}, issued by {issuer}: a CA is not revoked as a device",
                 one.holder()
             ),
-            "if a device is meant, name it by its id, or record its certificate first: `c8y-pki device import \
-             FILE`"
-                .to_owned(),
+            format!(
+                "if a device is meant, name it by its id, or record its certificate first: {}",
+                hint::run(&Task::ImportDevice { files: "FILE".to_owned() })
+            ),
         )));
     }
     Ok(Ok(one))

@@ -127,7 +127,7 @@ pub(super) fn run(args: &CreateArgs, dir: &Path, out: Output) -> Result {
     })?;
     if view.progress.before > 0 {
         out.warning(&format!(
-            "{} of them had a certificate before this order was made: `c8y-pki device issue --order` skips them",
+            "{} of them had a certificate before this order was made, and keep it: the command below skips them",
             view.progress.before
         ));
     }

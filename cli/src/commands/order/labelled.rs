@@ -12,6 +12,7 @@ use c8y_pki_engine::registry::{OrderRecord, OrderState, Record, Registry, Status
 
 use super::view::issue_command;
 use crate::failure::{Failure, Result};
+use crate::hint;
 use crate::output::Output;
 
 /// How many ids a sentence names.
@@ -135,7 +136,8 @@ pub(super) fn of_list(registry: &Registry, list: Vec<Device>) -> Result<Labelled
         devices.push(Owner { order, customer, is_revoked, ..owner });
     }
     if unknown.is_empty() {
-        let issuing = "`c8y-pki device issue --from FILE --ca NAME --out DIR`".to_owned();
+        let issuing =
+            format!("`{}`", hint::with_pki("device issue --from FILE --ca NAME --out DIR"));
         return Ok(Labelled { of: "the list".to_owned(), devices, issuing });
     }
     Err(Failure::usage(

@@ -19,6 +19,7 @@ use super::labelled::{self, Labelled, Owner};
 use super::secrets::{self, StorePasswords};
 use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{as_line, count};
 use crate::{clock, outlet};
@@ -179,7 +180,10 @@ fn refuse_nobody(args: &LabelsArgs) -> Result<()> {
     match (&args.name, &args.from) {
         (None, None) => Err(Failure::usage(
             "neither an order nor a list of devices is named",
-            "name an order, as in `c8y-pki order labels NAME --out FILE`, or give a list with --from FILE",
+            format!(
+                "name an order, as in `{}`, or give a list with --from FILE",
+                hint::with_pki("order labels NAME --out FILE")
+            ),
         )),
         _ => Ok(()),
     }

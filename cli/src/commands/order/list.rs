@@ -8,6 +8,7 @@ use clap::Args;
 use super::view::View;
 use crate::clock;
 use crate::failure::{Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{day, table};
 
@@ -35,11 +36,12 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
         }
     }
     if views.is_empty() {
-        out.note(match args.unfinished {
-            true => "No order is unfinished.",
-            false => {
-                "There are no orders. Make one: `c8y-pki order create NAME --from FILE --ca NAME`"
-            }
+        out.note(&match args.unfinished {
+            true => "No order is unfinished.".to_owned(),
+            false => format!(
+                "There are no orders. Make one: `{}`",
+                hint::with_pki("order create NAME --from FILE --ca NAME")
+            ),
         });
         return Ok(Outcome::Done);
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use c8y_pki_core::cert::LongestChain;
 use c8y_pki_core::crypto::{hex, sha256};
+use c8y_pki_core::failure::Task;
 use c8y_pki_engine::pki::{Ca, Pki};
 use clap::Args;
 use serde::Serialize;
@@ -11,6 +12,7 @@ use time::OffsetDateTime;
 
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{as_line, printable, table};
 
@@ -126,7 +128,7 @@ pub(super) fn publish(dir: &Path, out: Output) -> Result {
     if !pki.registry().is_shared() {
         return Err(Failure::usage(
             "the registry is a file: policies count as they are in pki.toml, and there are no other stations",
-            "to share it, take it to a database: `c8y-pki registry migrate --to postgresql://USER@HOST/DATABASE`",
+            format!("to share it, take it to a database: {}", hint::run(&Task::MoveRegistry)),
         ));
     }
     let published = Published { policies: pki.publish_policies(None, now)? };

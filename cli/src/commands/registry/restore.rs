@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use c8y_pki_core::failure::Task;
 use c8y_pki_engine::Error;
 use c8y_pki_engine::backup::{self, Manifest};
 use c8y_pki_engine::pki::{AuthorityError, Pki};
@@ -11,6 +12,7 @@ use time::OffsetDateTime;
 
 use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{as_line, count, date};
 
@@ -84,15 +86,16 @@ pub(super) fn run(args: &RestoreArgs, dir: &Path, out: Output) -> Result {
             dir.display()
         ));
     }
-    out.note(
-        "What was made after the backup and is elsewhere was not looked at: compare with archives, lists and \
-         hand-over files (`c8y-pki registry check --against PATH`).",
-    );
+    out.note(&format!(
+        "What was made after the backup and is elsewhere was not looked at: compare with archives, lists and hand-over \
+         files (`{}`).",
+        hint::with_pki("registry check --against PATH")
+    ));
     if !view.older.is_empty() {
-        out.warning(
-            "the registry is older than what was made from it: see what is missing with `c8y-pki registry repair \
-             --plan`",
-        );
+        out.warning(&format!(
+            "the registry is older than what was made from it: see what is missing with {}",
+            hint::run(&Task::PreviewRepair)
+        ));
     }
     Ok(Outcome::Done)
 }

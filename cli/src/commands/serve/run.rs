@@ -14,6 +14,7 @@ use super::token::ServeCommand;
 use crate::clock;
 use crate::commands::ready_file::ReadyFile;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::pace::raise_file_limit;
 use crate::secrets::unlock;
@@ -113,7 +114,10 @@ pub(super) fn run(args: &ServeArgs, dir: &Path, out: Output) -> Result {
         (None, ..) => {
             return Err(Failure::usage(
                 "the service's own certificate is not named",
-                "give --server NAME: `c8y-pki server issue` makes one; or --tls-cert and --tls-key",
+                format!(
+                    "give --server NAME: `{}` makes one; or --tls-cert and --tls-key",
+                    hint::with_pki("server issue NAME --ca NAME --san DNS:HOST --out DIR")
+                ),
             ));
         }
     };

@@ -10,6 +10,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint;
 use crate::output::Output;
 use crate::render::{day, table};
 use crate::values;
@@ -184,7 +185,10 @@ fn list(dir: &Path, out: Output) -> Result {
         ),
     })?;
     if views.is_empty() {
-        out.note("There is no token: `c8y-pki serve token add NAME --role read` makes one.");
+        out.note(&format!(
+            "There is no token: `{}` makes one.",
+            hint::with_pki("serve token add NAME --role read")
+        ));
     }
     Ok(Outcome::Done)
 }

@@ -112,8 +112,11 @@ fn meant(args: &RevokeArgs, pki: &Pki) -> Result<Vec<Record>> {
             return Err(Failure::usage(
                 format!("the key of the server {name} is that of {} too", other.whose()),
                 format!(
-                    "revoke all of its certificates: `c8y-pki device revoke {} --reason keyCompromise`",
-                    found[0].serial
+                    "revoke all of its certificates: `{}`",
+                    hint::with_pki(&format!(
+                        "device revoke {} --reason keyCompromise",
+                        found[0].serial
+                    ))
                 ),
             ));
         }
