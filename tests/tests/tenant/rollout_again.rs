@@ -2,6 +2,7 @@
 //! has nothing yet.
 
 use c8y_pki_tests::at_tenant::AtTenant;
+use c8y_pki_tests::python_with;
 
 use super::demo::{FILE, edit, example};
 
@@ -127,4 +128,94 @@ fn a_ca_is_not_renewed_for_what_a_renewal_does_not_change() {
     let plan = cli.ok(&format!("rollout {FILE} --plan"));
     assert!(plan.contains("and 0 minutes; a CA cannot be changed"), "{plan}");
     assert!(!plan.contains("ca renew"), "{plan}");
+}
+
+/// The rows of a CSV, as Python reads it.
+fn rows_of(at: &AtTenant, name: &str) -> Option<String> {
+    let python = python_with("csv")?;
+    let script = "import csv, sys; print([row[0] for row in csv.reader(open(sys.argv[1]), delimiter=';')][1:])";
+    Some(python.run(&["-c", script, &at.cli.arg(name)]).trim().to_owned())
+}
+
+#[test]
+fn where_all_devices_are_revoked_the_registration_names_none() {
+    const CSV: &str = "demo/out/registration.csv";
+    let at = AtTenant::new(example(TENANT));
+    let line = format!("rollout {FILE}");
+    at.ok(&line);
+    at.cli.ok("--pki demo/pki device revoke gw-0 --yes");
+    let plan = at.ok(&format!("{line} --plan"));
+    assert!(
+        plan.contains("rows of revoked devices, which are taken out; 1 device (gw-0)"),
+        "{plan}"
+    );
+    assert!(!plan.contains("no longer in the list"), "{plan}");
+    at.cli.ok("--pki demo/pki device revoke gw-1 gw-2 --yes");
+    at.run("--pki demo/pki tenant crl upload").expect(1);
+    let plan = at.run(&format!("{line} --plan --exit-code")).expect(4).stdout;
+    assert!(plan.contains("rows of revoked devices, which are taken out; 3 devices"), "{plan}");
+    let none = "nothing to register: all devices of the list are revoked";
+    assert!(plan.contains("=  tenant.register") && plan.contains(none), "{plan}");
+    let done = at.ok(&line);
+    assert!(done.contains("updated   registration") && done.contains(none), "{done}");
+    if let Some(rows) = rows_of(&at, CSV) {
+        assert_eq!(rows, "[]", "{}", at.cli.text(CSV));
+    }
+    // Once more nothing is to be done, but to issue them again.
+    let plan = at.run(&format!("{line} --plan")).expect(0).stdout;
+    assert!(plan.contains("=  registration.file") && !plan.contains("taken out"), "{plan}");
+    let tried = at.ok(&format!("{line} --sandbox"));
+    assert!(tried.contains("No device was to connect."), "{tried}");
+    at.ok(&format!("{line} --issue-revoked"));
+    if let Some(rows) = rows_of(&at, CSV) {
+        assert_eq!(rows, "['gw-0', 'gw-1', 'gw-2']", "{}", at.cli.text(CSV));
+    }
+}
+
+/// The cards, the table and the JSON of one run count the same things.
+#[test]
+fn the_numbers_of_a_page_agree_where_devices_are_revoked() {
+    let at = AtTenant::new(example(TENANT));
+    let line = format!("rollout {FILE}");
+    at.ok(&line);
+    at.cli.ok("--pki demo/pki device revoke gw-1 --yes");
+    let json = at.run(&format!("{line} --report page.html --json")).expect(0).json();
+    let page = at.cli.text("page.html");
+    let registered = &json["registered"];
+    assert_eq!((&registered["rows"], &registered["created"]), (&2.into(), &2.into()), "{json}");
+    assert_eq!(
+        (&json["devices"]["revoked"], &registered["left"]),
+        (&1.into(), &0.into()),
+        "{json}"
+    );
+    for card in [
+        "<b class=\"\">2 of 3</b>devices have a certificate",
+        "<b class=\"\">1 of 3</b>devices of the list are revoked",
+        "<b class=\"\">2 of 3</b>devices were registered at the tenant, 2 of them by earlier runs",
+    ] {
+        assert!(page.contains(card), "{card}: {page}");
+    }
+    let yes = "<td class=\"state\" data-label=\"Registered\"><span class=\"good\">yes</span>";
+    assert_eq!(page.matches(yes).count(), 2, "{page}");
+    assert_eq!(page.matches(">revoked on ").count(), 1, "{page}");
+    assert!(
+        page.contains("1 of 3 devices of the list is revoked: without a certificate"),
+        "{page}"
+    );
+    assert!(!page.contains("no live certificate") && !page.contains("Not finished"), "{page}");
+}
+
+#[test]
+fn devices_whose_rows_have_changed_are_not_called_new() {
+    let at = AtTenant::new(example(TENANT));
+    let line = format!("rollout {FILE}");
+    at.ok(&line);
+    let list = "id,name,iccid\ngw-0,Zero,8949020000100000001\ngw-1,One,\ngw-2,Two,\ngw-3,Three,\n";
+    at.cli.write("demo/devices.csv", list);
+    let plan = at.ok(&format!("{line} --plan"));
+    let said = "4 to register (3 of them again: their rows have other columns or values now), 0 registered before";
+    assert!(plan.contains(said), "{plan}");
+    let done = at.ok(&line);
+    assert!(done.contains(said) && done.contains("1 registered, 3 there before"), "{done}");
+    assert_eq!(at.list("devices").len(), 4);
 }

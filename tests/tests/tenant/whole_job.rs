@@ -201,6 +201,16 @@ fn a_run_that_was_stopped_says_so_and_registers_nobody() {
     assert_eq!(code, 3, "{said}");
     assert!(!cli.path("demo/out/registration.csv").exists());
     assert!(cli.text("r.html").contains("not done"));
+    // What the registry has is what is said to be made.
+    let made = cli.ok("--pki demo/pki device list --json").lines().count();
+    let left = 20_000 - made;
+    let parts = format!("{made} made, {left} not made; planned: 20000 new");
+    assert!(made > 0 && said.contains(&parts), "{made}: {said}");
+    assert!(cli.text("r.html").contains(&parts), "{made}");
+    assert!(
+        said.contains(&format!("{made} device")) && said.contains(&format!(", {left} not issued.")),
+        "{said}"
+    );
     let plan = cli.run("rollout demo/rollout.toml --plan --json").expect(0).json();
     assert_eq!(plan["plan"][5]["action"], "create", "{plan}");
 }

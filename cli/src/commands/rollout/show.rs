@@ -25,7 +25,7 @@ pub(super) fn report(report: &Report, asked: &Asked<'_>, tenant_left_out: bool) 
     text.push_str(&match report.changed() {
         true => {
             let issued = count(report.devices.issued, "device");
-            format!("{issued} issued in {:.1} s.\n", report.devices.seconds)
+            format!("{issued} issued in {:.1} s{}.\n", report.devices.seconds, not_issued(report))
         }
         false => nothing_done(report, tenant_left_out),
     });
@@ -39,6 +39,19 @@ pub(super) fn report(report: &Report, asked: &Asked<'_>, tenant_left_out: bool) 
         report.shortened.iter().map(|of| as_line(&format!("shortened     {}", of.sentence()))),
     );
     text + &places(asked)
+}
+
+/// How many devices were not issued because the run ended before.
+fn not_issued(report: &Report) -> String {
+    let steps = || report.steps.iter().filter(|step| step.issues());
+    if steps().all(|step| step.done) {
+        return String::new();
+    }
+    let wanted: usize = steps().map(|step| step.count).sum();
+    match wanted.saturating_sub(report.devices.issued) {
+        0 => String::new(),
+        left => format!(", {left} not issued"),
+    }
 }
 
 /// What is said where nothing was done: no more than was looked at.
@@ -144,12 +157,16 @@ fn registered(r: &Registered) -> String {
         0 => String::new(),
         n => format!(" By the result file, {n} of these rows were sent by former runs."),
     };
+    let left = match r.left {
+        0 => String::new(),
+        n => format!(", {n} not sent"),
+    };
     let kept = match r.updated {
         0 => "",
         _ => " What the tenant keeps of those there before (type, name, groups) was not looked at.",
     };
     as_line(&format!(
-        "Tenant {}: {} registered, {} there before, {} refused.{before}{kept}",
+        "Tenant {}: {} registered, {} there before, {} refused{left}.{before}{kept}",
         r.tenant, r.created, r.updated, r.failed
     ))
 }
@@ -157,6 +174,7 @@ fn registered(r: &Registered) -> String {
 fn connected(c: &Connected) -> String {
     let devices = count(c.devices, "device");
     match c.not_tried {
+        _ if c.devices == 0 => "No device was to connect.\n".to_owned(),
         0 => format!("{} of {devices} connect to {}.\n", c.connected, c.place()),
         n => format!(
             "{} of the {devices} tried connect to {}; {} not tried.\n",

@@ -87,7 +87,10 @@ impl<'s> Survey<'s> {
     }
 
     /// The CSV that all of them fit into. Errors: the first of them that the platform would not take.
-    pub fn sheet(self) -> Result<Sheet<'s>, RegistrationError> {
+    pub fn sheet(mut self) -> Result<Sheet<'s>, RegistrationError> {
+        if self.devices == 0 {
+            self.columns.extend(["ID", "AUTH_TYPE"].map(str::to_owned));
+        }
         let columns = ordered(self.columns)?;
         let demanding = NEED_TYPE_AND_NAME.into_iter().find(|c| columns.iter().any(|k| k == c));
         let lacking = demanding.zip(self.lacking).map(|(column, (at, id, missing))| {

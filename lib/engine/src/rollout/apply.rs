@@ -16,7 +16,7 @@ use super::remote::Remote;
 use super::run::Run;
 use super::shortened::ShortenedOf;
 use super::spec::{CaSpec, Spec};
-use super::step::{Action, REPLACE, Step, done};
+use super::step::{Action, DEVICES, REPLACE, Step, done, interrupted};
 use super::{prune, summary, tenant, verdict};
 use crate::client_id::DeviceId;
 use crate::device::check::Check;
@@ -62,6 +62,7 @@ pub fn apply(
         Err(e) if report.verdict.is_some() || is_of_the_tenant(&e) => report.failure = Some(e),
         ended => ended?,
     }
+    tell_of_devices(&mut report);
     if let (Some(wanted), None, false) = (remote.connect, &report.failure, report.is_stopped()) {
         connect(spec, &pki, (passwords, remote, run), wanted, connecting, &mut report)?;
     }
@@ -88,6 +89,16 @@ fn begun(plan: &mut Plan) -> Report {
         registered: None,
         connected: None,
         failure: None,
+    }
+}
+
+/// Says how many devices were made and how many were not, if the run ended between the two.
+fn tell_of_devices(report: &mut Report) {
+    let made = report.devices.issued;
+    let step = report.steps.iter().find(|step| step.kind == DEVICES && !step.done);
+    if let Some(step) = step.filter(|_| made > 0 || report.devices.stopped) {
+        let left = step.count.saturating_sub(made);
+        interrupted(&mut report.steps, DEVICES, (made, left), "made");
     }
 }
 
@@ -130,13 +141,11 @@ fn in_order(
         // A list for the platform names devices that have a certificate, all of them.
         return Ok(());
     }
-    done(&mut report.steps, &["devices"]);
     if let (Some(wanted), Some(csv)) = (&spec.registration, &csv) {
         write_registration(&wanted.file, csv, &mut report.steps)?;
     }
     if let Some((wanted, client)) = tenant {
-        let (csv, steps) = (csv.as_deref(), &mut report.steps);
-        report.registered = tenant::apply_register(spec, wanted, csv, client, run, steps)?;
+        tenant::apply_register(spec, wanted, csv.as_deref(), client, run, report)?;
     }
     Ok(())
 }
@@ -157,12 +166,20 @@ fn make_all(
     }
     let rest = make_devices(spec, pki, list, passwords, run, Existing::Skip)?;
     report.devices = summary::together(std::mem::take(&mut report.devices), rest);
+    if !report.devices.stopped {
+        done(&mut report.steps, &[DEVICES]);
+    }
     if !differing.is_empty() && !report.devices.stopped {
+        let count = differing.len();
         let list = DeviceList { devices: differing, ..DeviceList::default() };
         let again = Existing::Replace { revoke: false };
         let replaced = make_devices(spec, pki, list, passwords, run, again)?;
-        if !replaced.stopped {
-            done(&mut report.steps, &[REPLACE]);
+        match replaced.stopped {
+            false => done(&mut report.steps, &[REPLACE]),
+            true => {
+                let parts = (replaced.issued, count.saturating_sub(replaced.issued));
+                interrupted(&mut report.steps, REPLACE, parts, "issued again");
+            }
         }
         report.devices = summary::replaced_too(std::mem::take(&mut report.devices), replaced);
     }
@@ -194,8 +211,13 @@ fn connect(
     let check = Check { longest: pki.longest_chain(), ..wanted.check.clone() };
     let wanted = &Connecting { check, ..wanted.clone() };
     let connected = connect::apply(spec, wanted, inquiry, ids, &uploaded, store, run);
-    if !connected.stopped {
-        done(&mut report.steps, &["connect"]);
+    let tried = connected.connected + connected.failed.len();
+    match connected.stopped {
+        false => done(&mut report.steps, &["connect"]),
+        true => {
+            let parts = (tried, connected.devices.saturating_sub(tried));
+            interrupted(&mut report.steps, "connect", parts, "tried");
+        }
     }
     report.connected = Some(connected);
     Ok(())

@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use time::OffsetDateTime;
+
 use super::RolloutError;
 use super::diff::{Finding, Remedy, Sign};
 use super::spec::Spec;
-use super::step::{Action, Step};
+use super::step::{Action, DEVICES, Step};
 use crate::client_id::DeviceId;
 use crate::list::{BadRow, BadRows, Device, new_ids};
 use crate::pki::Pki;
@@ -58,8 +60,7 @@ fn standings(spec: &Spec, devices: &[Device], pki: &Pki) -> Result<Standings, Ro
             Standing::Live => true,
             // Revoked devices are left alone.
             Standing::Former => {
-                let last = pki.registry().history(&device.id)?.pop();
-                let is_revoked = last.is_some_and(|record| record.revoked.is_some());
+                let is_revoked = revoked_at(pki, &device.id)?.is_some();
                 found.revoked.extend(is_revoked.then(|| device.id.as_str().to_owned()));
                 is_revoked
             }
@@ -69,6 +70,12 @@ fn standings(spec: &Spec, devices: &[Device], pki: &Pki) -> Result<Standings, Ro
         }
     }
     Ok(found)
+}
+
+/// When the last certificate of a device without a live one was revoked; none if it ended otherwise, or there was none.
+pub(super) fn revoked_at(pki: &Pki, id: &DeviceId) -> Result<Option<OffsetDateTime>, RolloutError> {
+    let last = pki.registry().history(id)?.pop();
+    Ok(last.and_then(|record| Some(record.revoked?.0)))
 }
 
 /// The same where there is no registry yet.
@@ -142,7 +149,7 @@ pub(super) fn device_step(
         let remedy = if spec.allowed.issue_revoked { Remedy::Apply } else { Remedy::IssueRevoked };
         finding.push(revoked.by(remedy));
     }
-    let step = Step::new(action, "devices", name, detail);
+    let step = Step::new(action, DEVICES, name, detail);
     let revoked = found.revoked.iter().map(|id| DeviceId::known(id.as_str()).folded()).collect();
     Ok(DeviceStep { step: step.of(new), finding, first_new, revoked })
 }

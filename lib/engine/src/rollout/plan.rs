@@ -126,12 +126,11 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     steps.extend(unlisted.step(spec));
     let registration = match &spec.registration {
         None => None,
-        // The platform takes no list without a row.
-        Some(_) if certified.is_empty() => None,
         Some(wanted) => {
+            // Without a device it is a header alone: nobody who uploads it registers what was revoked.
             let csv = registration::create(&certified, &wanted.settings)?;
             steps.push(registration_step(wanted, &csv, certified.len()));
-            findings.extend(diff::of_sheet(wanted, &csv));
+            findings.extend(diff::of_sheet(wanted, &csv, &revoked));
             Some(csv)
         }
     };

@@ -2,6 +2,9 @@
 
 use super::diff::{Finding, Remedy, Sign};
 
+/// The kind of the step that issues devices.
+pub(super) const DEVICES: &str = "devices";
+
 /// The kind of the step that issues devices again.
 pub(super) const REPLACE: &str = "replace";
 
@@ -55,6 +58,11 @@ impl Step {
         Self { action, kind, name, detail, count: 1, done: action == Action::Keep, answer: None }
     }
 
+    /// Whether it issues devices, new ones or again.
+    pub fn issues(&self) -> bool {
+        self.action != Action::Keep && [DEVICES, REPLACE].contains(&self.kind)
+    }
+
     /// What became of it, in a word or two.
     pub fn word(&self) -> &'static str {
         match self.action {
@@ -85,6 +93,11 @@ impl Step {
         if sign.is_change() { finding.by(Remedy::Apply) } else { finding }
     }
 
+    /// Says of a step that ended early what was done, and what was not. `word` is what was done to a thing.
+    fn end_early(&mut self, (made, left): (usize, usize), word: &str) {
+        self.detail = format!("{made} {word}, {left} not {word}; planned: {}", self.detail);
+    }
+
     /// Standing for so many things.
     pub(super) fn of(self, count: usize) -> Self {
         Self { count, ..self }
@@ -94,6 +107,12 @@ impl Step {
 /// Notes that all steps of these kinds are done.
 pub(super) fn done(steps: &mut [Step], kinds: &[&str]) {
     steps.iter_mut().filter(|s| kinds.contains(&s.kind)).for_each(|s| s.done = true);
+}
+
+/// Notes of the step of this kind that it ended early.
+pub(super) fn interrupted(steps: &mut [Step], kind: &str, parts: (usize, usize), word: &str) {
+    let step = steps.iter_mut().find(|step| step.kind == kind && step.action != Action::Keep);
+    step.into_iter().for_each(|step| step.end_early(parts, word));
 }
 
 /// Whether any of the steps makes something, or writes it anew.

@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 use super::diff::{Finding, Remedy, Sign};
 use super::known;
 use super::spec::{Spec, TenantSpec};
-use super::step::{Action, Step, done};
-use super::{Passwords, Remote, RolloutError, Run};
+use super::step::{Action, Step, done, interrupted};
+use super::{Passwords, Remote, Report, RolloutError, Run};
 use crate::cert::Certificate;
 use crate::key::signer::Signer;
 use crate::list::Device;
@@ -41,7 +41,12 @@ pub struct Registered {
     pub updated: usize,
     /// Rows that the platform refused.
     pub failed: usize,
-    /// Those rows, and why.
+    /// Rows that were not sent because the run ended before.
+    pub left: usize,
+    /// The devices that were created or were there.
+    #[serde(skip)]
+    pub done: Vec<String>,
+    /// The rows that the platform refused, and why.
     #[serde(skip)]
     pub refused: Vec<RowResult>,
     /// The file with the result of each row.
@@ -194,10 +199,22 @@ pub(super) fn plan_register(
     (csv, devices): (Option<&str>, &[Device]),
     client: &Client,
 ) -> Result<Option<(Step, Vec<Finding>)>, RolloutError> {
+    if wanted.register && csv.is_some() && devices.is_empty() {
+        let tenant = client.wait(client.tenant())?;
+        let detail = "nothing to register: all devices of the list are revoked";
+        let step = Step::new(Action::Keep, "register", tenant, detail).of(0);
+        let finding = step.finding("tenant.register");
+        return Ok(Some((step, vec![finding])));
+    }
     if let Some((sheet, result)) = sheet(spec, wanted, csv)? {
         // Which of them the tenant has is told by the result file: it is asked for a few of them only.
         let results = Results::read(&result, &client.wait(client.place())?)?;
-        let due: HashSet<u64> = results.due(&sheet).into_iter().map(|row| row.line).collect();
+        let due = results.due(&sheet);
+        let changed = match results.changed(&due) {
+            0 => String::new(),
+            n => format!(" ({n} of them again: their rows have other columns or values now)"),
+        };
+        let due: HashSet<u64> = due.into_iter().map(|row| row.line).collect();
         let rows: Vec<&Row> = sheet.rows.iter().filter(|row| !due.contains(&row.line)).collect();
         let known = known::ask(client, &rows, devices)?;
         let (due, before) = (due.len(), rows.len());
@@ -206,7 +223,7 @@ pub(super) fn plan_register(
             .rate
             .map_or_else(String::new, |n| format!(", at most {} a second", shown::count(n, "row")));
         let detail = format!(
-            "{due} to register, {before} registered before by the result file{}; {} a request{rate}",
+            "{due} to register{changed}, {before} registered before by the result file{}; {} a request{rate}",
             known.words(before),
             shown::count(wanted.chunk, "row")
         );
@@ -268,6 +285,8 @@ fn sheet(
     wanted: &TenantSpec,
     csv: Option<&str>,
 ) -> Result<Option<(Sheet, PathBuf)>, RolloutError> {
+    // The platform takes no list without a row.
+    let csv = csv.filter(|csv| csv.lines().nth(1).is_some());
     let (Some(registration), Some(csv), true) = (&spec.registration, csv, wanted.register) else {
         return Ok(None);
     };
@@ -303,17 +322,18 @@ pub(super) fn apply_trust(
     Ok(())
 }
 
-/// Registers the devices, as far as that is left to do.
+/// Registers the devices, as far as that is left to do. What became of them is in the report, also if the tenant has ended
+/// it.
 pub(super) fn apply_register(
     spec: &Spec,
     wanted: &TenantSpec,
     csv: Option<&str>,
     client: &Client,
     run: &Run<'_>,
-    steps: &mut [Step],
-) -> Result<Option<Registered>, RolloutError> {
+    report: &mut Report,
+) -> Result<(), RolloutError> {
     let Some((sheet, result)) = sheet(spec, wanted, csv)? else {
-        return Ok(None);
+        return Ok(());
     };
     let mut results = Results::open(&result, &client.wait(client.place())?)?;
     let before = sheet.rows.len() - results.due(&sheet).len();
@@ -322,23 +342,29 @@ pub(super) fn apply_register(
     let name = "registration.csv";
     let mut summary =
         client.wait(register::upload(client, name, &sheet, &mut results, pace, run.stop, &told))?;
-    if let Some(failure) = summary.failure.take() {
-        return Err(failure.into());
+    let failure = summary.failure.take();
+    match summary.left {
+        0 => done(&mut report.steps, &["register"]),
+        left => interrupted(&mut report.steps, "register", (summary.sent, left), "sent"),
     }
-    if summary.left == 0 {
-        done(steps, &["register"]);
-    }
-    Ok(Some(Registered {
+    let (created, updated) = (summary.count(Outcome::Created), summary.count(Outcome::Updated));
+    let (sent_before, failed) = (before, summary.failed());
+    let (done, refused): (Vec<RowResult>, Vec<RowResult>) =
+        summary.rows.into_iter().partition(|row| row.outcome.is_done());
+    report.registered = Some(Registered {
         tenant: client.wait(client.tenant())?.to_owned(),
         rows: sheet.rows.len(),
-        before,
-        created: summary.count(Outcome::Created),
-        updated: summary.count(Outcome::Updated),
-        failed: summary.failed(),
-        stopped: summary.left > 0,
-        refused: summary.rows.into_iter().filter(|r| !r.outcome.is_done()).collect(),
+        before: sent_before,
+        created,
+        updated,
+        failed,
+        left: summary.left,
+        done: done.into_iter().map(|row| row.id).collect(),
+        refused,
         result,
-    }))
+        stopped: failure.is_none() && summary.left > 0,
+    });
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 /// Uploads the CAs, and brings those that are there to what the file says.

@@ -120,6 +120,12 @@ impl Results {
         rows.filter_map(|row| Some((of_cell(row.get(4)?), of_cell(row.get(0)?))))
     }
 
+    /// How many of these rows are of devices that were registered with another row: other columns, or other values.
+    pub fn changed(&self, due: &[&Row]) -> usize {
+        let is_known = |row: &&&Row| self.known.get(&row.id).is_some_and(|r| r.outcome.is_done());
+        due.iter().filter(is_known).count()
+    }
+
     /// The rows that are still to be sent: new, changed, or failed before.
     pub fn due<'a>(&self, sheet: &'a Sheet) -> Vec<&'a Row> {
         let is_done = |row: &Row| {
@@ -239,8 +245,10 @@ mod tests {
 
         let second = Results::read(&path, "t1").unwrap();
         assert_eq!(ids(&second.due(&list)), ["b", "c"]);
+        assert_eq!(second.changed(&second.due(&list)), 0);
         let changed = sheet(&[("a", "2"), ("b", "1"), ("c", "1")]);
         assert_eq!(ids(&second.due(&changed)), ["a", "b", "c"]);
+        assert_eq!(second.changed(&second.due(&changed)), 1);
         // At another tenant nothing is there.
         let mut other = Results::open(&path, "t2").unwrap();
         assert_eq!(ids(&other.due(&list)), ["a", "b", "c"]);

@@ -1,8 +1,9 @@
 //! The registration CSV that the list makes, and the one that is there: column by column.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::finding::{Finding, Remedy, Sign};
+use crate::client_id::DeviceId;
 use crate::files;
 use crate::registration;
 use crate::rollout::spec::RegistrationSpec;
@@ -11,8 +12,13 @@ use crate::shown;
 /// A CSV by rows: id, then column, then value.
 type Table = BTreeMap<String, BTreeMap<String, String>>;
 
-/// How the file that is there compares with the CSV that is wanted; none is there yet if it cannot be read.
-pub(in crate::rollout) fn compare(wanted: &RegistrationSpec, csv: &str) -> Vec<Finding> {
+/// How the file that is there compares with the CSV that is wanted; none is there yet if it cannot be read. `revoked` has
+/// the folded ids of devices of the list that get no row.
+pub(in crate::rollout) fn compare(
+    wanted: &RegistrationSpec,
+    csv: &str,
+    revoked: &HashSet<String>,
+) -> Vec<Finding> {
     let path = &wanted.file;
     let name = path.display().to_string();
     let rows = csv.lines().count().saturating_sub(1);
@@ -25,7 +31,7 @@ pub(in crate::rollout) fn compare(wanted: &RegistrationSpec, csv: &str) -> Vec<F
         let place = Finding::new(Sign::InPlace, "registration.file", name, detail);
         return vec![Finding { devices: rows, ..place }];
     }
-    let mut findings = by_column(wanted, &String::from_utf8_lossy(&found), csv);
+    let mut findings = by_column(wanted, &String::from_utf8_lossy(&found), csv, revoked);
     if findings.is_empty() {
         let detail = "its contents; what differs is not in its values";
         findings.push(Finding::new(Sign::Differs, "registration.file", &name, detail));
@@ -33,7 +39,12 @@ pub(in crate::rollout) fn compare(wanted: &RegistrationSpec, csv: &str) -> Vec<F
     findings.into_iter().map(|finding| finding.by(Remedy::Apply)).collect()
 }
 
-fn by_column(wanted: &RegistrationSpec, found: &str, csv: &str) -> Vec<Finding> {
+fn by_column(
+    wanted: &RegistrationSpec,
+    found: &str,
+    csv: &str,
+    revoked: &HashSet<String>,
+) -> Vec<Finding> {
     let name = wanted.file.display().to_string();
     let differs = |key: String, what: String| Finding::new(Sign::Differs, key, name.clone(), what);
     let mut findings = Vec::new();
@@ -62,13 +73,18 @@ fn by_column(wanted: &RegistrationSpec, found: &str, csv: &str) -> Vec<Finding> 
         }
     }
     findings.extend(columns.into_values());
-    let mut rows = |sign, detail: &str, of: &Table, other: &Table| {
+    let mut rows = |sign, detail: &str, ids: Vec<&String>| {
         let mut finding = Finding::new(sign, "devices.from", name.clone(), detail);
-        of.keys().filter(|id| !other.contains_key(*id)).for_each(|id| finding.count(id));
+        ids.into_iter().for_each(|id| finding.count(id));
         findings.extend(Some(finding).filter(|finding| finding.devices > 0));
     };
-    rows(Sign::Missing, "rows of the list that are not in it", &new, &old);
-    rows(Sign::Unlisted, "rows that are no longer in the list", &old, &new);
+    let is_revoked = |id: &&String| revoked.contains(&DeviceId::known(id.as_str()).folded());
+    let added = new.keys().filter(|id| !old.contains_key(*id)).collect();
+    let gone = old.keys().filter(|id| !new.contains_key(*id));
+    let (taken_out, unlisted) = gone.partition(is_revoked);
+    rows(Sign::Missing, "rows of the list that are not in it", added);
+    rows(Sign::Differs, "rows of revoked devices, which are taken out", taken_out);
+    rows(Sign::Unlisted, "rows that are no longer in the list", unlisted);
     findings
 }
 

@@ -66,18 +66,20 @@ fn earlier(before: usize) -> String {
 
 fn numbers(picture: &Picture) -> Markup {
     let devices = &picture.devices;
+    let (listed, wanted) = (devices.listed, devices.wanted());
+    let registered = match devices.registered_before {
+        0 => "devices are registered at the tenant".to_owned(),
+        before => earlier(before),
+    };
     html! {
         ul.cards {
-            (card(devices.issued, devices.listed, "devices have a certificate"))
-            @if let Some(registered) = devices.registered {
-                @if devices.registered_before == 0 {
-                    (card(registered, devices.listed, "devices are registered at the tenant"))
-                } @else {
-                    (card(registered, devices.listed, &earlier(devices.registered_before)))
-                }
+            (card(devices.issued, (wanted, listed), "devices have a certificate"))
+            @if devices.revoked > 0 {
+                (card(devices.revoked, (devices.revoked, listed), "devices of the list are revoked"))
             }
+            @if let Some(number) = devices.registered { (card(number, (wanted, listed), &registered)) }
             @if let Some((connected, tried)) = devices.connected {
-                (card(connected, tried, "tried connect"))
+                (card(connected, (tried, tried), "tried connect"))
             }
             li { b { (grouped(picture.cas.len())) } @if picture.cas.len() == 1 { "CA" } @else { "CAs" } }
             @if picture.failed > 0 {
@@ -87,9 +89,9 @@ fn numbers(picture: &Picture) -> Markup {
     }
 }
 
-/// A number of how many: both are said, also where they are the same.
-fn card(number: usize, all: usize, what: &str) -> Markup {
-    let class = if number == all { "" } else { "bad" };
+/// A number of how many: both are said, also where they are the same. It is good if it is as many as are wanted.
+fn card(number: usize, (wanted, all): (usize, usize), what: &str) -> Markup {
+    let class = if number == wanted { "" } else { "bad" };
     html! { li { b class=(class) { (grouped(number)) " of " (grouped(all)) } (what) } }
 }
 

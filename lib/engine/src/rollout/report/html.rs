@@ -179,7 +179,12 @@ fn device(row: &DeviceRow, at: OffsetDateTime) -> Markup {
                     td.date data-label="Valid from" { (day(*from)) }
                     td.date data-label="Valid until" { (until(*end, at)) }
                 }
-                None => td colspan="3" { span.bad { "no live certificate" } },
+                None => td colspan="3" {
+                    @match row.revoked {
+                        Some(at) => span.note { "revoked on " (day(at)) },
+                        None => span.bad { "no live certificate" },
+                    }
+                },
             }
             td.state data-label="Registered" { (yes_or_no(row.registered)) }
             td.state data-label="Connected" { (yes_or_no(row.connected)) }

@@ -22,6 +22,7 @@ use time::{Date, OffsetDateTime};
 
 use super::connect::{Connected, NotConnected};
 use super::diff::Finding;
+use super::listed::revoked_at;
 use super::outcome::Report;
 use super::plan::{Step, read_list};
 use super::shortened::ShortenedOf;
@@ -130,6 +131,8 @@ pub struct Devices {
     pub listed: usize,
     /// How many have a live certificate.
     pub issued: usize,
+    /// How many have none because theirs was revoked.
+    pub revoked: usize,
     /// How many were issued before, and have not all their files.
     pub incomplete: usize,
     /// How many the tenant knows; none if they were not to be registered.
@@ -153,15 +156,24 @@ pub struct DeviceRow {
     pub id: String,
     /// The serial number of its live certificate, and its validity.
     pub certificate: Option<(String, OffsetDateTime, OffsetDateTime)>,
+    /// When its last certificate was revoked, if it has no live one.
+    pub revoked: Option<OffsetDateTime>,
     /// Whether the tenant knows it.
     pub registered: Option<bool>,
     /// Whether it connects.
     pub connected: Option<bool>,
 }
 
+impl Devices {
+    /// How many are to have a certificate: all but those that were revoked.
+    fn wanted(&self) -> usize {
+        self.listed - self.revoked
+    }
+}
+
 impl DeviceRow {
     fn has_failed(&self) -> bool {
-        self.certificate.is_none()
+        self.certificate.is_none() && self.revoked.is_none()
             || self.registered == Some(false)
             || self.connected == Some(false)
     }
@@ -343,30 +355,39 @@ fn devices(
             }
             Ok(())
         })?;
+        for (row, device) in rows.iter_mut().zip(&list.devices) {
+            if row.certificate.is_none() {
+                row.revoked = revoked_at(pki, &device.id)?;
+            }
+        }
+        devices.revoked = rows.iter().filter(|row| row.revoked.is_some()).count();
     }
     if let Some(registered) = report.and_then(|r| r.registered.as_ref()) {
-        devices.registered = Some(registered.created + registered.updated);
-        devices.registered_before = registered.before;
         mark_registered(&mut rows, registered);
+        devices.registered = Some(rows.iter().filter(|row| row.registered == Some(true)).count());
+        devices.registered_before = registered.before;
     }
     if let Some(connected) = report.and_then(|r| r.connected.as_ref()) {
         devices.connected = Some((connected.connected, connected.devices));
         devices.place = Some(connected.place());
         mark_connected(&mut rows, connected);
     }
-    rows.sort_by_key(|row| !row.has_failed());
+    rows.sort_by_key(|row| (!row.has_failed(), row.revoked.is_none()));
     rows.truncate(MOST_ROWS);
     devices.rows = rows;
     Ok((devices, by_ca))
 }
 
+/// Of a device without a row in the registration, or whose row was not sent, nothing is said.
 fn mark_registered(rows: &mut [DeviceRow], registered: &Registered) {
-    if registered.stopped {
-        return;
-    }
+    let done: HashSet<&str> = registered.done.iter().map(String::as_str).collect();
     let refused: HashSet<&str> = registered.refused.iter().map(|r| r.id.as_str()).collect();
     for row in rows {
-        row.registered = Some(!refused.contains(row.id.as_str()));
+        row.registered = match row.id.as_str() {
+            id if done.contains(id) => Some(true),
+            id if refused.contains(id) => Some(false),
+            _ => None,
+        };
     }
 }
 

@@ -45,13 +45,13 @@ fn wrong(picture: &Picture) -> Option<String> {
             grouped(tried)
         ));
     }
-    if devices.issued < devices.listed {
+    if devices.issued < devices.wanted() {
         return Some(format!(
             "Not finished: {} have a certificate.",
             of(devices.issued, "of the list")
         ));
     }
-    if let Some(registered) = devices.registered.filter(|number| *number < devices.listed) {
+    if let Some(registered) = devices.registered.filter(|number| *number < devices.wanted()) {
         return Some(format!("Not finished: {} are registered.", of(registered, "of the list")));
     }
     if picture.failed > 0 {
@@ -102,6 +102,14 @@ fn good(picture: &Picture) -> String {
 fn open(picture: &Picture) -> Vec<String> {
     let devices = &picture.devices;
     let mut open = Vec::new();
+    if devices.revoked > 0 {
+        let all = shown::count(grouped(devices.listed), "device");
+        let (some, is) =
+            (grouped(devices.revoked), if devices.revoked == 1 { "is" } else { "are" });
+        open.push(format!(
+            "{some} of {all} of the list {is} revoked: without a certificate, and not registered."
+        ));
+    }
     if devices.incomplete > 0 {
         let some = grouped(devices.incomplete);
         let all = shown::count(grouped(devices.listed), "device");
@@ -117,12 +125,12 @@ fn open(picture: &Picture) -> Vec<String> {
     }
     match devices.connected {
         None => open.push("Whether devices connect was not tried.".to_owned()),
-        Some((_, tried)) if tried < devices.listed => {
-            let rest = devices.listed - tried;
+        Some((_, tried)) if tried < devices.wanted() => {
+            let rest = devices.wanted() - tried;
             open.push(format!(
                 "{} of {} did not try to connect.",
                 grouped(rest),
-                shown::count(grouped(devices.listed), "device")
+                shown::count(grouped(devices.wanted()), "device")
             ));
         }
         Some(_) => {}

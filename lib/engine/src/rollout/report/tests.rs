@@ -30,6 +30,7 @@ fn device(id: &str, connected: bool) -> DeviceRow {
     DeviceRow {
         id: id.to_owned(),
         certificate: Some(("0a".to_owned(), NOW, datetime!(2026-12-05 10:00 UTC))),
+        revoked: None,
         registered: Some(true),
         connected: Some(connected),
     }
@@ -61,6 +62,7 @@ fn picture() -> Picture {
         devices: Devices {
             listed: 2,
             issued: 2,
+            revoked: 0,
             incomplete: 0,
             registered_before: 0,
             registered: Some(2),
