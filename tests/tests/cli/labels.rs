@@ -345,7 +345,7 @@ fn labels_of_revoked_devices_are_told_of() {
 fn a_fault_of_a_template_is_said_in_words() {
     let (cli, _) = order(1);
     for (text, words) in [
-        ("\nqr = 7\n", "t.toml: line 2: invalid type: integer `7`, expected a string"),
+        ("\nqr = 7\n", "t.toml: line 2: `qr` is 7, but must be a text in quotes"),
         ("qr = \"{id}\"\nqr = \"{id}\"\n", "t.toml: line 2: the key qr is there twice"),
     ] {
         cli.write("t.toml", text);

@@ -122,7 +122,7 @@ fn a_device_added_to_the_list_is_the_only_thing_made() {
 fn an_unknown_key_is_named_with_its_line() {
     let cli = example(|text| text.replace("create = true\n", "create = true\ncolour = 1\n"));
     let line = line_of(&cli, "colour");
-    refused(&cli, &format!("error: demo/rollout.toml line {line}: unknown field `colour`"));
+    refused(&cli, &format!("error: demo/rollout.toml line {line}: there is no key `colour`"));
     let cli = example(|text| text.replace("create = true\n", "create = true\ncreate = true\n"));
     let file = cli.text("demo/rollout.toml");
     let line = 2 + file.lines().position(|line| line == "create = true").expect("the key");
@@ -232,18 +232,19 @@ fn the_directory_of_the_devices_is_not_that_of_the_pki() {
 
 #[test]
 fn a_path_that_names_nothing_is_refused_with_its_line() {
-    for (from, to) in [
-        ("out = \"out/devices\"", "out = \"\""),
-        ("pki = \"pki\"", "pki = \"\""),
-        ("from = \"devices.csv\"", "from = \"\""),
-        ("file = \"out/registration.csv\"", "file = \"\""),
-        ("store = \"secrets/store-password\"", "store = \"\""),
-        ("ca = \"secrets/ca-password\"", "ca = \"\""),
+    for (from, to, key) in [
+        ("out = \"out/devices\"", "out = \"\"", "`out` under [devices]"),
+        ("pki = \"pki\"", "pki = \"\"", "`pki`"),
+        ("from = \"devices.csv\"", "from = \"\"", "`from` under [devices]"),
+        ("file = \"out/registration.csv\"", "file = \"\"", "`file` under [registration]"),
+        ("store = \"secrets/store-password\"", "store = \"\"", "`store` under [passwords]"),
+        ("ca = \"secrets/ca-password\"", "ca = \"\"", "`ca` under [passwords]"),
     ] {
         let cli = example(|text| text.replacen(from, to, 1));
         assert_ne!(cli.text("demo/rollout.toml"), example(|text| text).text("demo/rollout.toml"));
         let line = line_of(&cli, to);
-        refused(&cli, &format!("line {line}: the path is empty: name a file or a directory"));
+        let empty = "the path is empty: name a file or a directory";
+        refused(&cli, &format!("line {line}: {key}: {empty}"));
     }
 }
 

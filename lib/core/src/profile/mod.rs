@@ -6,19 +6,22 @@
 //! line.
 
 mod extensions;
+mod fault;
 mod kind;
 mod named;
 mod raw;
 mod reading;
 
 pub use extensions::{CustomExtension, Extensions};
+#[doc(hidden)]
+pub use fault::{line_of, toml_fault};
 pub use kind::Kind;
 pub use named::UnknownProfile;
+#[doc(hidden)]
+pub use reading::days;
 pub use reading::{
     BUILT_IN, MAX_VALIDITY_DAYS, PathLength, Profile, ProfileError, extended_key_usage_oid,
 };
-#[doc(hidden)]
-pub use reading::{line_of, toml_fault};
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ pub(super) struct Raw {
     pub(super) description: String,
     pub(super) key: Spanned<String>,
     pub(super) rsa_keys: Option<Spanned<RsaKeys>>,
-    pub(super) validity_days: Spanned<u32>,
+    pub(super) validity_days: Spanned<i64>,
     pub(super) backdate_minutes: Spanned<u32>,
     pub(super) path_length: Option<Spanned<RawPathLength>>,
     pub(super) key_usage: Spanned<Vec<String>>,
@@ -40,7 +40,7 @@ pub(super) struct Raw {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number from 0 to 255, \"none\" or \"computed\"")]
 pub(super) enum RawPathLength {
     Number(u8),
     Word(String),
@@ -48,7 +48,7 @@ pub(super) enum RawPathLength {
 
 /// A subject field's value: OU may be a list.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text in quotes, or a list of such texts")]
 pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::extensions::{self, Extensions};
+use super::fault::{line_of, toml_fault};
 use super::kind::Kind;
 use super::raw::{At, OneOrMany, Raw, RawPathLength};
 use crate::crypto::{KeyType, RsaKeys};
@@ -99,26 +100,6 @@ pub struct Profile {
     pub extensions: Extensions,
 }
 
-/// The line (from 1) of a byte offset.
-#[doc(hidden)]
-pub fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
-}
-
-/// Where a TOML text is wrong (the line, from 1), and why, in one line that names the key or value.
-#[doc(hidden)]
-pub fn toml_fault(text: &str, error: &toml::de::Error) -> (usize, String) {
-    let words = error.message().trim().replace('\n', ", ");
-    let Some(span) = error.span() else { return (1, words) };
-    let named = text.get(span.clone()).unwrap_or_default();
-    // The parser names the values that it refuses, but not the key that is there twice.
-    let words = match words.as_str() {
-        "duplicate key" => format!("the key {named} is there twice"),
-        _ => words,
-    };
-    (line_of(text, span.start), words)
-}
-
 impl Profile {
     /// A profile that comes with the library.
     pub fn built_in(name: &str) -> Option<Self> {
@@ -144,12 +125,11 @@ impl Profile {
         let extensions = extensions::read(&raw).map_err(|(offset, p)| at(offset, p.into()))?;
         let rsa_keys =
             rsa_keys(raw.kind, raw.rsa_keys).map_err(|(offset, p)| at(offset, p.into()))?;
-        let days = *raw.validity_days.get_ref();
-        if days == 0 || days > MAX_VALIDITY_DAYS {
+        let days = days(*raw.validity_days.get_ref()).map_err(|days| {
             let problem =
                 format!("validity_days = {days} is not between 1 and {MAX_VALIDITY_DAYS}");
-            return Err(at(raw.validity_days.span().start, problem.into()));
-        }
+            at(raw.validity_days.span().start, problem.into())
+        })?;
         let profile = Self {
             name: file.to_owned(),
             extensions,
@@ -258,6 +238,13 @@ pub fn extended_key_usage_oid(usage: &str) -> Option<Vec<u64>> {
         "anyExtendedKeyUsage" => Some(vec![2, 5, 29, 37, 0]),
         dotted => dotted_oid(dotted),
     }
+}
+
+/// A validity that a profile or a rollout's file may have. Errors: the number.
+#[doc(hidden)]
+pub fn days(number: i64) -> Result<u32, i64> {
+    let days = u32::try_from(number).ok().filter(|days| (1..=MAX_VALIDITY_DAYS).contains(days));
+    days.ok_or(number)
 }
 
 fn rsa_keys(kind: Kind, raw: Option<Spanned<RsaKeys>>) -> Result<RsaKeys, At<String>> {

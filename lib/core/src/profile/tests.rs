@@ -43,11 +43,15 @@ fn a_profile_says_who_makes_rsa_keys() {
 fn faults_name_file_and_line() {
     let device = BUILT_IN[2].1;
     let faults = [
-        ("kind = \"device\"", "kind = \"gadget\"", "unknown variant"),
+        (
+            "kind = \"device\"",
+            "kind = \"gadget\"",
+            "`kind` cannot be \"gadget\": allowed are root,",
+        ),
         ("key = \"ec-p256\"", "key = \"ec-p255\"", "is not one of"),
-        ("key = \"ec-p256\"", "rsa_keys = \"openssl\"\nkey = \"ec-p256\"", "unknown variant"),
+        ("key = \"ec-p256\"", "rsa_keys = \"openssl\"\nkey = \"ec-p256\"", "`rsa_keys` cannot be"),
         ("validity_days = 365", "validity_days = 0", "not between 1"),
-        ("validity_days = 365", "validity = 365", "unknown field"),
+        ("validity_days = 365", "validity = 365", "there is no key `validity`"),
         ("backdate_minutes = 60", "path_length = 1\nbackdate_minutes = 60", "contradicts kind"),
         ("\"digitalSignature\"", "\"digitalSignature\", \"keyCertSign\"", "cannot hold"),
         ("\"digitalSignature\"", "\"digitalSignature\", \"keyEncipherment\"", "contradicts key"),

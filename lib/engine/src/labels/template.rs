@@ -91,7 +91,10 @@ struct OfLine {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected the name of a sheet in quotes, or a table with its measures"
+)]
 enum Choice {
     Name(String),
     Own(Own),
@@ -285,7 +288,8 @@ mod tests {
     #[test]
     fn faults_of_a_template_are_named() {
         let fault = |text: &str| Template::parse("my.toml", text).unwrap_err().to_string();
-        assert!(fault("\nqr = 1").starts_with("the label template my.toml: line 2: invalid type"));
+        let odd = "the label template my.toml: line 2: `qr` is 1, but must be a text in quotes";
+        assert_eq!(fault("\nqr = 1"), odd);
         assert!(!fault("qr = [").contains("\\n"));
         assert!(fault("").contains("neither a qr nor a [[line]]"));
         assert!(fault("qr = \"x\"\ncolour = \"red\"").contains("colour"));

@@ -34,7 +34,7 @@ use crate::name::{Name, find_field};
 pub use super::server_rules::ServerRules;
 
 /// What is asked of a field of the subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FieldRule {
     /// It may be there.
@@ -399,8 +399,28 @@ pub(super) struct RawPolicy {
     pub(super) server_names: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_networks: Option<Vec<String>>,
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "fields")]
     pub(super) fields: BTreeMap<String, FieldRule>,
+}
+
+/// The fields with their rules: all keys that are no setting. What is wrong is said of the key, which is known only here.
+fn fields<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, FieldRule>, D::Error> {
+    let all: BTreeMap<String, toml::Value> = serde::Deserialize::deserialize(deserializer)?;
+    let rule = |(name, value): (String, toml::Value)| match value.as_str() {
+        Some("optional") => Ok((name, FieldRule::Optional)),
+        Some("supplied") => Ok((name, FieldRule::Supplied)),
+        Some("match") => Ok((name, FieldRule::Match)),
+        _ if find_field(&name).is_err() => Err(serde::de::Error::custom(format!(
+            "`{name}` is no field of a subject, and no setting: these are ids, ids_from, exact_ids, server_names and \
+             server_networks"
+        ))),
+        _ => Err(serde::de::Error::custom(format!(
+            "`{name}` is {value}, but must be \"optional\", \"supplied\" or \"match\""
+        ))),
+    };
+    all.into_iter().map(rule).collect()
 }
 
 impl RawPolicy {

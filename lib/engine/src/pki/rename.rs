@@ -15,6 +15,7 @@ use super::config::read_config;
 use super::{AuthorityError, Ca, Pki, Result, check_name};
 use crate::failure::Underlying;
 use crate::files::{self, Access, Existing, Lock};
+use crate::profile::toml_fault;
 
 /// The marker in the directory of a CA that gets another name.
 const RENAMING: &str = "renaming.json";
@@ -125,7 +126,7 @@ impl Pki {
         let error = |problem: Underlying| AuthorityError::Config { path: path.clone(), problem };
         let names = |text: &str| {
             toml::from_str::<Policies>(text)
-                .map_err(|e| error(Underlying::worded(e.message().to_owned(), e)))
+                .map_err(|e| error(Underlying::worded(toml_fault(text, &e).1, e)))
         };
         let before = names(&text)?;
         let mut wanted: Vec<String> =

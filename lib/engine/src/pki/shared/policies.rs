@@ -12,6 +12,7 @@ use super::Brought;
 use crate::files::{self, Access, Existing};
 use crate::pki::policy::RawPolicy;
 use crate::pki::{AuthorityError, Pki, Result, SharedError, config};
+use crate::profile::toml_fault;
 use crate::registry::{KeptCa, digest};
 
 /// The copy of the database's policy in the directory of a CA.
@@ -96,7 +97,7 @@ impl Pki {
         let unfit = |e: toml::de::Error| SharedError::Unfit {
             ca: ca.to_owned(),
             registry: self.registry.path().display().to_string(),
-            problem: format!("its policy: {}", e.message()),
+            problem: format!("its policy: {}", toml_fault(text, &e).1),
         };
         Ok(toml::from_str(text).map_err(unfit)?)
     }

@@ -57,7 +57,7 @@ pub(super) struct RawCa {
     pub(super) parent: Option<Spanned<String>>,
     pub(super) profile: Spanned<String>,
     pub(super) subject: Spanned<String>,
-    pub(super) days: Option<Spanned<u32>>,
+    pub(super) days: Option<Spanned<i64>>,
     pub(super) token: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) existing_key: bool,
@@ -71,7 +71,7 @@ pub(super) struct RawDevices {
     pub(super) ca: Spanned<String>,
     pub(super) profile: Spanned<String>,
     pub(super) subject: Option<Spanned<String>>,
-    pub(super) days: Option<Spanned<u32>>,
+    pub(super) days: Option<Spanned<i64>>,
     pub(super) out: Spanned<FilePath>,
     pub(super) bundle: Spanned<Vec<Bundle>>,
 }

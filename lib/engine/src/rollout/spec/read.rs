@@ -14,7 +14,7 @@ use crate::key::pkcs11::KeyUri;
 use crate::list::ListOptions;
 use crate::name::{Name, NameBuilder, find_field};
 use crate::platform::register::CHUNK;
-use crate::profile::{Kind, MAX_VALIDITY_DAYS, Profile, line_of, toml_fault};
+use crate::profile::{self, Kind, MAX_VALIDITY_DAYS, Profile, line_of, toml_fault};
 use crate::registration::{SEPARATORS, Settings, check_placeholders};
 
 impl Spec {
@@ -298,13 +298,12 @@ impl Reader<'_> {
     }
 
     /// A validity, within the same bounds as that of a profile.
-    fn days(&self, raw: Option<&Spanned<u32>>) -> Result<Option<u32>, RolloutError> {
+    fn days(&self, raw: Option<&Spanned<i64>>) -> Result<Option<u32>, RolloutError> {
         let Some(raw) = raw else { return Ok(None) };
-        let days = *raw.get_ref();
-        if !(1..=MAX_VALIDITY_DAYS).contains(&days) {
+        let days = profile::days(*raw.get_ref()).map_err(|days| {
             let problem = format!("days = {days} is not between 1 and {MAX_VALIDITY_DAYS}");
-            return Err(self.at(raw.span().start, problem));
-        }
+            self.at(raw.span().start, problem)
+        })?;
         Ok(Some(days))
     }
 
@@ -352,15 +351,17 @@ impl Reader<'_> {
             let problem = "register needs a [registration] that makes the file";
             return Err(self.at(wanted.span().start, problem));
         }
-        let positive = |span: std::ops::Range<usize>| self.at(span.start, "give at least 1");
-        if let Some(none) = tenant.chunk.as_ref().filter(|n| *n.get_ref() == 0) {
-            return Err(positive(none.span()));
-        }
-        if let Some(none) = tenant.rate.as_ref().filter(|n| *n.get_ref() == 0) {
-            return Err(positive(none.span()));
-        }
-        if let Some(none) = tenant.mqtt_port.as_ref().filter(|n| *n.get_ref() == 0) {
-            return Err(positive(none.span()));
+        let (chunk, rate) = (tenant.chunk.as_ref(), tenant.rate.as_ref());
+        let none = [
+            ("chunk", chunk.filter(|n| *n.get_ref() == 0).map(Spanned::span)),
+            ("rate", rate.filter(|n| *n.get_ref() == 0).map(Spanned::span)),
+            (
+                "mqtt_port",
+                tenant.mqtt_port.as_ref().filter(|n| *n.get_ref() == 0).map(Spanned::span),
+            ),
+        ];
+        if let Some((key, span)) = none.into_iter().find_map(|(key, span)| Some((key, span?))) {
+            return Err(self.at(span.start, format!("`{key}` is 0: give at least 1")));
         }
         Ok(TenantSpec {
             section: tenant.section.clone(),
