@@ -49,6 +49,8 @@ mod servers;
 mod sharing;
 mod sheets;
 mod store;
+mod tables;
 mod terminal;
 mod text;
 mod webhook;
+mod words;

@@ -19,6 +19,8 @@ pub enum ListError {
         /// What is wrong with it.
         #[source]
         problem: Underlying,
+        /// What to do about it.
+        hint: Option<Hint>,
     },
     /// A list as spreadsheets save "Unicode text".
     #[error("{file} is UTF-16; a list has to be UTF-8")]
@@ -55,7 +57,51 @@ pub enum ListError {
 
 impl ListError {
     pub(super) fn unreadable(file: &str, problem: impl Into<Underlying>) -> Self {
-        Self::Unreadable { file: file.to_owned(), problem: problem.into() }
+        Self::Unreadable { file: file.to_owned(), problem: problem.into(), hint: None }
+    }
+
+    /// A list without the form of one.
+    pub(super) fn no_list(file: &str, problem: impl Into<Underlying>) -> Self {
+        let hint = Hint::run("start from a complete list", Task::PrintExample(Example::Devices));
+        Self::unreadable(file, problem).with(hint)
+    }
+
+    /// The same of a workbook of which one sheet is read, `sheet` says which.
+    pub(super) fn of_sheet(self, sheet: Option<&str>) -> Self {
+        match (self, sheet) {
+            (Self::Unreadable { file, problem, hint }, Some(sheet)) => {
+                let problem = format!("{problem} ({sheet})").into();
+                Self::Unreadable { file, problem, hint }
+            }
+            (other, _) => other,
+        }
+    }
+
+    /// The same with what to do about it.
+    pub(super) fn with(mut self, what: impl Into<Hint>) -> Self {
+        if let Self::Unreadable { hint, .. } = &mut self {
+            *hint = Some(what.into());
+        }
+        self
+    }
+}
+
+/// Why a workbook is not read, without the file's name, and what to do about it.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) problem: Underlying,
+    pub(super) hint: Option<&'static str>,
+}
+
+impl Unread {
+    pub(super) fn new(problem: impl Into<Underlying>, hint: &'static str) -> Self {
+        Self { problem: problem.into(), hint: Some(hint) }
+    }
+}
+
+impl From<Underlying> for Unread {
+    fn from(problem: Underlying) -> Self {
+        Self { problem, hint: None }
     }
 }
 
@@ -73,9 +119,7 @@ impl Failure for ListError {
 
     fn hint(&self) -> Option<Hint> {
         match self {
-            Self::Unreadable { .. } => {
-                Some(Hint::run("start from a complete list", Task::PrintExample(Example::Devices)))
-            }
+            Self::Unreadable { hint, .. } => hint.clone(),
             Self::Utf16 { .. } => Some("save it as CSV UTF-8".into()),
             Self::NotUtf8 { .. } => Some(
                 "it seems to be saved in the encoding of one country (ANSI, Windows-1252): save it as CSV UTF-8"

@@ -8,9 +8,10 @@ use std::path::Path;
 use super::device::Device;
 use super::error::{ListError, Result};
 use super::fault::BadRows;
+use super::header::ListOptions;
 use super::ids::Ids;
 use super::lines::Counted;
-use super::rows::{ListOptions, Rows};
+use super::rows::Rows;
 use super::whole::{AsCsv, as_csv, is_workbook, no_device};
 use crate::failure::Underlying;
 use crate::files;
@@ -46,15 +47,17 @@ impl ListFile {
     }
 
     fn survey(name: String, file: File, options: ListOptions) -> Result<Self> {
-        let Unpacked { file, counted, remarks } = unpack(&name, file)?;
+        let Unpacked { file, counted, sheet, mut remarks } = unpack(&name, file)?;
         let (mut ids, mut faults) = (Ids::default(), BadRows::default());
-        let mut rows = Rows::new(&name, &file, &options, counted, false)?;
+        let rows = Rows::new(&name, &file, &options, counted, false);
+        let mut rows = rows.map_err(|e| e.of_sheet(sheet.as_deref()))?;
+        remarks.extend(rows.remark());
         while let Some(row) = rows.read()? {
             let new = row.and_then(|device| ids.add(&device, Some(&name)));
             new.err().into_iter().for_each(|fault| faults.add(fault));
         }
         if ids.len() == 0 && faults.count == 0 {
-            return Err(no_device(&name));
+            return Err(no_device(&name).of_sheet(sheet.as_deref()));
         }
         let columns = rows.columns();
         Ok(Self { name, file, counted, ids, columns, options, faults, remarks })
@@ -142,6 +145,7 @@ impl Reading<'_> {
 struct Unpacked {
     file: File,
     counted: Counted,
+    sheet: Option<String>,
     remarks: Vec<String>,
 }
 
@@ -152,15 +156,15 @@ fn unpack(name: &str, mut file: File) -> Result<Unpacked> {
     (&file).take(4).read_to_end(&mut head).map_err(fail)?;
     file.rewind().map_err(fail)?;
     if !is_workbook(&head) {
-        return Ok(Unpacked { file, counted: Counted::Lines, remarks: Vec::new() });
+        let (counted, remarks) = (Counted::Lines, Vec::new());
+        return Ok(Unpacked { file, counted, sheet: None, remarks });
     }
     let mut bytes = Vec::new();
     (&file).take(LARGEST_WORKBOOK + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > LARGEST_WORKBOOK {
-        let problem =
-            format!("a workbook has at most {LARGEST_WORKBOOK} bytes: save it as CSV UTF-8");
-        return Err(ListError::unreadable(name, problem));
+        let problem = format!("a workbook has at most {LARGEST_WORKBOOK} bytes");
+        return Err(ListError::unreadable(name, problem).with("save it as CSV UTF-8"));
     }
-    let AsCsv { csv, counted, remarks } = as_csv(name, &bytes)?;
-    Ok(Unpacked { file: files::spool(name, csv.as_ref())?, counted, remarks })
+    let AsCsv { csv, counted, sheet, remarks } = as_csv(name, &bytes)?;
+    Ok(Unpacked { file: files::spool(name, csv.as_ref())?, counted, sheet, remarks })
 }

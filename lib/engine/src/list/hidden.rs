@@ -1,7 +1,8 @@
-//! Which rows of a sheet are hidden, by a filter or by hand: the reader of cells does not tell.
+//! Which rows and columns of a sheet are hidden, by a filter or by hand: the reader of cells does not tell.
 
 use std::collections::HashSet;
 use std::io::{BufReader, Cursor};
+use std::ops::RangeInclusive;
 
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -10,17 +11,32 @@ use crate::failure::Underlying;
 
 type Book<'b> = zip::ZipArchive<Cursor<&'b [u8]>>;
 
-/// The hidden rows of a sheet, from 0. Of a workbook whose parts are not found by their relations, none.
-pub(super) fn rows(bytes: &[u8], sheet: &str) -> Result<HashSet<u32>, Underlying> {
+/// What is hidden of a sheet, each counted from 0.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    pub(super) rows: HashSet<u32>,
+    pub(super) columns: Vec<RangeInclusive<usize>>,
+}
+
+/// What is hidden of a sheet. Of a workbook whose parts are not found by their relations, nothing.
+pub(super) fn of(bytes: &[u8], sheet: &str) -> Result<Hidden, Underlying> {
     let mut book = zip::ZipArchive::new(Cursor::new(bytes)).map_err(Underlying::of)?;
-    let (mut hidden, mut next) = (HashSet::new(), 0);
+    let (mut hidden, mut next) = (Hidden::default(), 0);
     let Some(part) = part_of(&mut book, sheet)? else { return Ok(hidden) };
-    each(&mut book, &part, "row", |row| {
-        let number = attribute(row, "r").and_then(|text| text.parse::<u32>().ok());
-        let at = number.and_then(|number| number.checked_sub(1)).unwrap_or(next);
+    each(&mut book, &part, &["row", "col"], |element| {
+        let is_hidden = attribute(element, "hidden").is_some_and(|is| is == "1" || is == "true");
+        let number = |name| attribute(element, name).and_then(|text| text.parse::<u32>().ok());
+        if element.local_name().as_ref() == "col" {
+            let ends = number("min").zip(number("max")).filter(|(min, _)| is_hidden && *min > 0);
+            let columns =
+                ends.map(|(min, max)| min as usize - 1..=(max as usize).saturating_sub(1));
+            hidden.columns.extend(columns);
+            return;
+        }
+        let at = number("r").and_then(|number| number.checked_sub(1)).unwrap_or(next);
         next = at.saturating_add(1);
-        if attribute(row, "hidden").is_some_and(|value| value == "1" || value == "true") {
-            hidden.insert(at);
+        if is_hidden {
+            hidden.rows.insert(at);
         }
     })?;
     Ok(hidden)
@@ -35,7 +51,7 @@ fn part_of(book: &mut Book<'_>, sheet: &str) -> Result<Option<String>, Underlyin
         return Ok(None);
     };
     let mut id = None;
-    each(book, &main, "sheet", |element| {
+    each(book, &main, &["sheet"], |element| {
         if attribute(element, "name").as_deref() == Some(sheet) {
             id = attribute(element, "id");
         }
@@ -55,7 +71,7 @@ fn target(
     is_meant: impl Fn(&BytesStart<'_>) -> bool,
 ) -> Result<Option<String>, Underlying> {
     let mut found = None;
-    each(book, relations, "Relationship", |relation| {
+    each(book, relations, &["Relationship"], |relation| {
         if is_meant(relation) {
             found = attribute(relation, "Target");
         }
@@ -66,11 +82,11 @@ fn target(
     }))
 }
 
-/// Visits the elements of a part that have this name; none if there is no such part.
+/// Visits the elements of a part that have one of these names; none if there is no such part.
 fn each(
     book: &mut Book<'_>,
     part: &str,
-    name: &str,
+    names: &[&str],
     mut visit: impl FnMut(&BytesStart<'_>),
 ) -> Result<(), Underlying> {
     let Ok(file) = book.by_name(part) else { return Ok(()) };
@@ -82,7 +98,7 @@ fn each(
         buffer.clear();
         match reader.read_event_into(&mut buffer).map_err(Underlying::of)? {
             Event::Start(element) | Event::Empty(element)
-                if element.local_name().as_ref() == name =>
+                if names.contains(&element.local_name().as_ref()) =>
             {
                 visit(&element);
             }

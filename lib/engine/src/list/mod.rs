@@ -15,7 +15,8 @@
 //! | `error` | why a list cannot be used at all |
 //! | `lines` | separators and line numbers of any CSV |
 //! | `cell` | what spreadsheets do to texts and numbers |
-//! | `workbook`, `merged`, `hidden` | the sheet of a workbook; its merged cells; its hidden rows |
+//! | `workbook`, `merged`, `hidden` | the sheet of a workbook; its merged cells; its hidden rows and columns |
+//! | `header` | where the header of a list is |
 //! | `rows` | the rows of a list, one after the other |
 //! | `ids` | the ids of a list, each once |
 //! | `whole`, `file` | a list in memory; a list that stays in its file |
@@ -28,6 +29,7 @@ mod devices;
 mod error;
 mod fault;
 mod file;
+mod header;
 #[cfg(feature = "workbook")]
 mod hidden;
 mod ids;
@@ -46,6 +48,6 @@ pub(crate) use devices::Reader;
 pub use error::ListError;
 pub use fault::{BadRow, BadRows, MOST_FAULTS, failed_csv};
 pub use file::ListFile;
+pub use header::{ID_COLUMNS, ListOptions};
 pub use lines::Counted;
-pub use rows::{ID_COLUMNS, ListOptions};
 pub use whole::DeviceList;

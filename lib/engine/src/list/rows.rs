@@ -7,31 +7,13 @@ use super::cell;
 use super::device::Device;
 use super::error::{ListError, Result};
 use super::fault::BadRow;
+use super::header::{self, Header, ListOptions};
 use super::lines::{
     Counted, Lines, MOST_COLUMNS, is_blank, place, read_line, separator, told_separator, too_many,
 };
-use crate::client_id::{DeviceId, ROUNDED, is_rounded};
+use crate::client_id::{ClientIdError, DeviceId, ROUNDED, is_rounded};
 use crate::failure::{Failure, Hint, Underlying};
-
-/// Headers that name the column of ids, in lower case.
-pub const ID_COLUMNS: [&str; 4] = ["id", "client_id", "device_id", "serial"];
-
-/// How a list is to be read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ListOptions {
-    /// The header of the column of ids, to the letter; if there is none, one of [`ID_COLUMNS`].
-    pub id_column: Option<String>,
-}
-
-impl ListOptions {
-    /// Whether that is the header of the column of ids.
-    fn is_id(&self, header: &str) -> bool {
-        match &self.id_column {
-            Some(wanted) => header == wanted.trim(),
-            None => ID_COLUMNS.contains(&header.to_lowercase().as_str()),
-        }
-    }
-}
+use crate::shown;
 
 /// A header that is there more than once: which of the two values would count, nobody could tell.
 fn twice(headers: &[String]) -> Option<&str> {
@@ -59,9 +41,6 @@ fn id_column(headers: &[String], at: &str, options: &ListOptions) -> Result<usiz
     })
 }
 
-/// Longest header line, in bytes.
-const MAX_HEADER: usize = 1 << 20;
-
 type Source<R> = Lines<io::Chain<Cursor<Vec<u8>>, BufReader<R>>>;
 
 /// Reads rows; what is wrong with one is told in its place.
@@ -71,12 +50,14 @@ pub(super) struct Rows<'a, R> {
     counted: Counted,
     headers: Vec<String>,
     id_column: usize,
+    /// Where the header is, if something stands above it.
+    below: Option<String>,
     details: bool,
     row: csv::ByteRecord,
 }
 
 impl<'a, R: Read> Rows<'a, R> {
-    /// Reads the header, the first line that is not empty. Rows that are `counted` as such begin with their number, and
+    /// Reads the header. Rows that are `counted` as such begin with their number, and
     /// are separated by tabs. `details` says whether the other columns are wanted too.
     pub(super) fn new(
         file: &'a str,
@@ -87,7 +68,8 @@ impl<'a, R: Read> Rows<'a, R> {
     ) -> Result<Self> {
         let fail = |problem: Underlying| ListError::unreadable(file, problem);
         let mut source = BufReader::with_capacity(1 << 16, source);
-        let mut next = || read_line(&mut source, MAX_HEADER).map_err(|e| fail(Underlying::of(e)));
+        let mut next =
+            || read_line(&mut source, header::MOST_BYTES).map_err(|e| fail(Underlying::of(e)));
         let mut first = next()?;
         if first.starts_with(b"\xef\xbb\xbf") {
             first.drain(..3);
@@ -103,34 +85,53 @@ impl<'a, R: Read> Rows<'a, R> {
             line += 1;
         }
         if first.is_empty() {
-            return Err(fail("it is empty".into()));
+            return Err(ListError::no_list(file, "it is empty"));
         }
+        let not_utf8 = |line| ListError::NotUtf8 { file: file.to_owned(), line };
         if std::str::from_utf8(&first).is_err() {
-            return Err(ListError::NotUtf8 { file: file.to_owned(), line });
+            return Err(not_utf8(line));
+        }
+        let Header { text, line, is_below } =
+            Header::find((first, line), &mut source, (counted, told), options)
+                .map_err(|e| fail(Underlying::of(e)))?;
+        let own = text.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        if std::str::from_utf8(own).is_err() {
+            return Err(not_utf8(line));
         }
         let separator = match counted {
             Counted::Rows => b'\t',
-            Counted::Lines => told.unwrap_or_else(|| separator(&first)),
+            Counted::Lines => told.unwrap_or_else(|| separator(own)),
         };
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(separator)
             .flexible(true)
-            .from_reader(Lines::new(Cursor::new(first).chain(source), line));
-        let mut headers: Vec<String> = reader
-            .byte_headers()
-            .map_err(|e| fail(Underlying::of(e)))?
-            .iter()
-            .map(|h| cell::plain(String::from_utf8_lossy(h).trim()).into_owned())
-            .collect();
+            .from_reader(Lines::new(Cursor::new(text).chain(source), line));
+        let headers = reader.byte_headers().map_err(|e| fail(Underlying::of(e)))?;
+        let mut headers: Vec<String> = headers.iter().map(header::name).collect();
         let number = match counted {
             Counted::Rows => headers.remove(0),
             Counted::Lines => line.to_string(),
         };
         let at = format!("the header in {counted} {number}");
-        let id_column =
-            id_column(&headers, &at, options).map_err(|problem| fail(problem.into()))?;
+        let id_column = id_column(&headers, &at, options)
+            .map_err(|problem| ListError::no_list(file, problem))?;
         let row = csv::ByteRecord::new();
-        Ok(Self { file, reader, counted, headers, id_column, details, row })
+        let below = is_below.then(|| format!("{counted} {number}"));
+        Ok(Self { file, reader, counted, headers, id_column, below, details, row })
+    }
+
+    /// What the user should know of how the list was read.
+    pub(super) fn remark(&self) -> Option<String> {
+        let place = self.below.as_ref()?;
+        Some(format!("{}: the header is in {place}: what stands above it was not read", self.file))
+    }
+
+    /// A column that has no name.
+    fn column(&self, index: usize) -> String {
+        match self.counted {
+            Counted::Rows => cell::letters(index),
+            Counted::Lines => (index + 1).to_string(),
+        }
     }
 
     /// How many fields of a row stand before its cells: its number.
@@ -191,25 +192,40 @@ impl<'a, R: Read> Rows<'a, R> {
         };
         let id = text(self.id_column);
         let id = id.as_ref();
-        let (wide, surplus) = (self.cells().count(), self.cells().skip(self.headers.len()));
-        // Empty cells beside a table are a spreadsheet's too.
-        let is_whole = wide >= self.headers.len()
-            && surplus.into_iter().all(|field| field.trim_ascii().is_empty());
-        if !is_whole {
+        let nameless = |index: usize, value: &str| {
             let message = format!(
-                "the row of {id:?} ({}) has {} column(s), the header {}",
+                "the value {value:?} of {} is in column {}, which has no header",
                 place(),
-                wide,
-                self.headers.len()
+                self.column(index)
             );
-            let hint = "put a value that holds the separator in quotes";
-            return Err(fault(id, message, Some(hint.into())));
+            let hint = match self.counted {
+                Counted::Rows => {
+                    "name each column in the header, or delete what stands in that cell"
+                }
+                Counted::Lines => "name each column in the header",
+            };
+            fault(id, message, Some(hint.into()))
+        };
+        // Empty cells beside a table are a spreadsheet's too.
+        let (wide, named) = (self.cells().count(), self.headers.len());
+        let surplus = (named..wide).find(|index| !text(*index).trim().is_empty());
+        match (self.counted, surplus) {
+            (Counted::Rows, Some(index)) => return Err(nameless(index, &text(index))),
+            (Counted::Lines, surplus) if surplus.is_some() || wide < named => {
+                let columns = shown::count(wide, "column");
+                let message =
+                    format!("the row of {id:?} ({}) has {columns}, the header {named}", place());
+                let hint = "put a value that holds the separator in quotes";
+                return Err(fault(id, message, Some(hint.into())));
+            }
+            // Empty cells at the end of a row are not in a workbook.
+            _ => {}
         }
         for (index, header) in self.headers.iter().enumerate() {
             let value = text(index);
             if cell::is_error(&value) {
                 let column = match header.as_str() {
-                    "" => (index + 1).to_string(),
+                    "" => self.column(index),
                     name => format!("{name:?}"),
                 };
                 let message = format!(
@@ -219,6 +235,16 @@ impl<'a, R: Read> Rows<'a, R> {
                 let hint = "correct the formula, or write the value in its place";
                 return Err(fault(id, message, Some(hint.into())));
             }
+            if let Some((number, digits)) = cell::digits_of_long(&value) {
+                let what = match index == self.id_column {
+                    true => format!("device id {number} ({})", place()),
+                    false => format!("{number} in the column {header:?} of {}", place()),
+                };
+                let message = format!(
+                    "{what} is a number of {digits} digits, of which a spreadsheet keeps the first 15"
+                );
+                return Err(fault(&number, message, Some(ROUNDED.into())));
+            }
             if index != self.id_column && is_rounded(&value) {
                 let message = format!(
                     "{value:?} in the column {header:?} of {} is a number that a spreadsheet has rounded",
@@ -227,16 +253,14 @@ impl<'a, R: Read> Rows<'a, R> {
                 return Err(fault(id, message, Some(ROUNDED.into())));
             }
             if header.is_empty() && !value.trim().is_empty() {
-                let message = format!(
-                    "the value {value:?} of {} is in column {}, which has no header",
-                    place(),
-                    index + 1
-                );
-                let hint = "name each column in the header";
-                return Err(fault(id, message, Some(hint.into())));
+                return Err(nameless(index, &value));
             }
         }
-        let parsed = DeviceId::parse(id).map_err(|e| fault(id, e.at(&place()), e.hint()))?;
+        let hint = |e: &ClientIdError| match id.is_empty() {
+            true => Some("give the device an id, or delete the row".into()),
+            false => e.hint(),
+        };
+        let parsed = DeviceId::parse(id).map_err(|e| fault(id, e.at(&place()), hint(&e)))?;
         let details = if self.details { self.details() } else { BTreeMap::new() };
         Ok(Device { line, counted: self.counted, details, ..Device::from(parsed) })
     }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use super::device::Device;
-use super::error::{ListError, Result};
+use super::error::{ListError, Result, Unread};
 use super::fault::BadRow;
+use super::header::ListOptions;
 use super::ids::Ids;
 use super::lines::Counted;
-use super::rows::{ListOptions, Rows};
+use super::rows::Rows;
 use crate::client_id::DeviceId;
 use crate::failure::Failure;
 
@@ -75,14 +76,16 @@ impl DeviceList {
     /// The same, as the options say.
     #[doc(hidden)]
     pub fn from_csv_with(file: &str, bytes: &[u8], options: &ListOptions) -> Result<Self> {
-        let AsCsv { csv, counted, remarks } = as_csv(file, bytes)?;
+        let AsCsv { csv, counted, sheet, remarks } = as_csv(file, bytes)?;
         let (mut list, mut seen) = (Self { remarks, ..Self::default() }, Ids::default());
-        let mut rows = Rows::new(file, csv.as_ref(), options, counted, true)?;
+        let rows = Rows::new(file, csv.as_ref(), options, counted, true);
+        let mut rows = rows.map_err(|e| e.of_sheet(sheet.as_deref()))?;
+        list.remarks.extend(rows.remark());
         while let Some(row) = rows.read()? {
             list.add(row, Some(file), &mut seen);
         }
         if list.devices.is_empty() && list.faults.is_empty() {
-            return Err(no_device(file));
+            return Err(no_device(file).of_sheet(sheet.as_deref()));
         }
         Ok(list)
     }
@@ -93,22 +96,34 @@ pub(super) struct AsCsv<'b> {
     pub(super) csv: Cow<'b, [u8]>,
     /// Of rows, each begins with its number.
     pub(super) counted: Counted,
+    /// Which sheet it was, if there are others.
+    pub(super) sheet: Option<String>,
     pub(super) remarks: Vec<String>,
 }
 
 /// Makes CSV of a workbook, and leaves CSV as it is.
 pub(super) fn as_csv<'b>(file: &str, bytes: &'b [u8]) -> Result<AsCsv<'b>> {
     if !is_workbook(bytes) {
-        return Ok(AsCsv { csv: bytes.into(), counted: Counted::Lines, remarks: Vec::new() });
+        let (counted, remarks) = (Counted::Lines, Vec::new());
+        return Ok(AsCsv { csv: bytes.into(), counted, sheet: None, remarks });
     }
     #[cfg(feature = "workbook")]
-    let sheet = super::workbook::read(bytes);
+    let read = super::workbook::read(bytes);
     #[cfg(not(feature = "workbook"))]
-    let sheet =
-        Err::<(Vec<u8>, Vec<String>), _>("this program reads no workbooks: save it as CSV UTF-8");
-    let (csv, remarks) = sheet.map_err(|problem| ListError::unreadable(file, problem))?;
-    let remarks = remarks.into_iter().map(|remark| format!("{file}: {remark}")).collect();
-    Ok(AsCsv { csv: csv.into(), counted: Counted::Rows, remarks })
+    let read = Err::<(Vec<u8>, Option<String>, Vec<String>), _>(Unread::new(
+        "this program reads no workbooks",
+        "save it as CSV UTF-8",
+    ));
+    let (csv, sheet, remarks) = read.map_err(|Unread { problem, hint }| {
+        let error = ListError::unreadable(file, problem);
+        match hint {
+            Some(hint) => error.with(hint),
+            None => error,
+        }
+    })?;
+    let remarks = sheet.iter().cloned().chain(remarks);
+    let remarks = remarks.map(|remark| format!("{file}: {remark}")).collect();
+    Ok(AsCsv { csv: csv.into(), counted: Counted::Rows, sheet, remarks })
 }
 
 /// Whether bytes begin as a workbook does: all are zip archives (APPNOTE 4.3.7).
@@ -118,7 +133,7 @@ pub(super) fn is_workbook(bytes: &[u8]) -> bool {
 
 /// A list without a device, good or bad.
 pub(super) fn no_device(file: &str) -> ListError {
-    ListError::unreadable(file, "it lists no device")
+    ListError::no_list(file, "it lists no device")
 }
 
 #[cfg(test)]
@@ -152,7 +167,7 @@ mod tests {
                 "device id \"AA:BB\" (d.csv line 3) contains ':', which the platform reserves",
                 "device id \"ok-1\" (d.csv line 4) is there already in line 2",
                 "device id \"OK-1\" (d.csv line 5) differs from \"ok-1\" in line 2 only in case",
-                "the row of \"short\" (d.csv line 6) has 1 column(s), the header 2",
+                "the row of \"short\" (d.csv line 6) has 1 column, the header 2",
             ]
         );
     }

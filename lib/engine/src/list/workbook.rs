@@ -1,16 +1,18 @@
-//! Lists in workbooks (`.xlsx`): the first sheet that is not hidden, as the CSV that the spreadsheet would have
-//! exported, with the number of the row in front of each.
+//! Lists in workbooks (`.xlsx`): the first sheet that is neither hidden nor empty, as the CSV that the spreadsheet would
+//! have exported, with the number of the row in front of each.
 //!
 //! Texts come as they are. A number has no other digits than its value: zeros in front of it are only its
 //! format, and beyond 15 digits they are rounded. The former is remarked, the latter refused with its row.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::io::Cursor;
 
 use calamine::{DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xlsx};
 use time::Duration;
 
-use super::hidden;
+use super::cell::{letters, long_number};
+use super::error::Unread;
+use super::hidden::{self, Hidden};
 use super::lines::MOST_COLUMNS;
 use super::merged::Merged;
 use crate::failure::Underlying;
@@ -18,68 +20,83 @@ use crate::failure::Underlying;
 /// Largest it may be when it is unpacked, in bytes, as its own directory says.
 const LARGEST_UNPACKED: u64 = 1 << 30;
 
-/// Most digits that a number of a spreadsheet has (IEEE 754 double, as Excel shows it).
-const EXACT: f64 = 1e15;
+/// What is done about a workbook that nothing can be read of.
+const SAVE_AGAIN: &str = "open it in a spreadsheet program, and save it there again";
 
-/// UTF-8, separated by tabs, each row after its number; and what the user should know of how it was read.
-type Sheet = (Vec<u8>, Vec<String>);
+/// UTF-8, separated by tabs, each row after its number; which sheet it is, if there are others; and what the user should
+/// know of how it was read.
+type Sheet = (Vec<u8>, Option<String>, Vec<String>);
 
-/// Reads the first sheet that is not hidden. Errors: what is wrong, without the file's name.
-pub(super) fn read(bytes: &[u8]) -> Result<Sheet, Underlying> {
+fn damaged(e: calamine::XlsxError) -> Unread {
+    let problem = format!("it is no workbook that can be read: {e}");
+    Unread::new(Underlying::worded(problem, e), SAVE_AGAIN)
+}
+
+/// Reads the first sheet that is neither hidden nor empty. Errors: what is wrong, without the file's name.
+pub(super) fn read(bytes: &[u8]) -> Result<Sheet, Unread> {
     check_size(bytes)?;
-    let damaged = |e: calamine::XlsxError| {
-        Underlying::worded(format!("it is no workbook that can be read: {e}"), e)
-    };
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(damaged)?;
-    let (name, mut remarks) = chosen(&book)?;
-    let merged = book.merge_cells_by_sheet_name(&name).map_err(damaged)?;
+    let sheets = book.sheets_metadata().to_vec();
+    let is_shown = |sheet: &&calamine::Sheet| {
+        sheet.typ == SheetType::WorkSheet && sheet.visible == SheetVisible::Visible
+    };
+    let shown: Vec<&str> = sheets.iter().filter(is_shown).map(|s| s.name.as_str()).collect();
+    for (at, name) in shown.iter().enumerate() {
+        let (csv, remarks) = read_sheet(&mut book, bytes, name)?;
+        if csv.is_empty() && at + 1 < shown.len() {
+            continue;
+        }
+        let which = match sheets.len() {
+            1 => None,
+            n if sheets[0].name == *name => {
+                Some(format!("the first of its {n} sheets is read, {name:?}"))
+            }
+            n => {
+                let first = if at == 0 { "not hidden" } else { "neither hidden nor empty" };
+                Some(format!("of its {n} sheets {name:?} is read, the first that is {first}"))
+            }
+        };
+        return Ok((csv, which, remarks));
+    }
+    Err(Unread::new("the workbook has no sheet that is shown", "show the sheet with the devices"))
+}
+
+/// Reads a sheet; nothing if it is empty.
+fn read_sheet(
+    book: &mut Xlsx<Cursor<&[u8]>>,
+    bytes: &[u8],
+    name: &str,
+) -> Result<(Vec<u8>, Vec<String>), Unread> {
+    let merged = book.merge_cells_by_sheet_name(name).map_err(damaged)?;
     let mut writer = Writer {
         csv: Vec::new(),
         row: 0,
         cells: Vec::new(),
         heads: Vec::new(),
         merged: Merged::new(merged, MOST_COLUMNS),
-        hidden: hidden::rows(bytes, &name)?,
+        hidden: hidden::of(bytes, name)?,
+        filled: BTreeSet::new(),
         numbers: Noted::default(),
         unseen: Noted::default(),
         uncounted: Noted::default(),
     };
-    let mut cells = book.worksheet_cells_reader(&name).map_err(damaged)?;
+    let mut cells = book.worksheet_cells_reader(name).map_err(damaged)?;
     while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(damaged)? {
         writer.add(cell.pos, &cell.value, cell.formula.is_some())?;
     }
     writer.end_row()?;
     if writer.uncounted.number > 0 {
-        return Err(writer.uncounted.of_formulas().into());
+        return Err(Unread::new(writer.uncounted.of_formulas(), SAVE_AGAIN));
     }
-    remarks.extend(writer.remarks());
+    let remarks = writer.remarks().collect();
     Ok((writer.csv, remarks))
 }
 
-/// The sheet that is read, and what is to be said of the others.
-fn chosen<R: std::io::Read + std::io::Seek>(
-    book: &Xlsx<R>,
-) -> Result<(String, Vec<String>), Underlying> {
-    let sheets = book.sheets_metadata();
-    let seen = sheets
-        .iter()
-        .find(|sheet| sheet.typ == SheetType::WorkSheet && sheet.visible == SheetVisible::Visible);
-    let sheet = seen.ok_or("the workbook has no sheet that is shown")?;
-    let name = sheet.name.clone();
-    let remark = match sheets.len() {
-        1 => None,
-        n if sheets[0].name == name => {
-            Some(format!("the first of its {n} sheets is read, {name:?}"))
-        }
-        n => Some(format!("of its {n} sheets {name:?} is read, the first that is not hidden")),
-    };
-    Ok((name, remark.into_iter().collect()))
-}
-
 /// Refuses what would fill the memory when it is unpacked.
-fn check_size(bytes: &[u8]) -> Result<(), Underlying> {
+fn check_size(bytes: &[u8]) -> Result<(), Unread> {
     let damaged = |e: zip::result::ZipError| {
-        Underlying::worded(format!("it is no workbook that can be read: {e}"), e)
+        let problem = format!("it is no workbook that can be read: {e}");
+        Unread::new(Underlying::worded(problem, e), SAVE_AGAIN)
     };
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
     let mut unpacked = 0_u64;
@@ -88,10 +105,12 @@ fn check_size(bytes: &[u8]) -> Result<(), Underlying> {
     }
     match unpacked <= LARGEST_UNPACKED {
         true => Ok(()),
-        false => Err(format!(
-            "the workbook has {unpacked} bytes when it is unpacked; at most {LARGEST_UNPACKED} are read"
-        )
-        .into()),
+        false => {
+            let problem = format!(
+                "the workbook has {unpacked} bytes when it is unpacked; at most {LARGEST_UNPACKED} are read"
+            );
+            Err(Unread::new(problem, "save it as CSV UTF-8"))
+        }
     }
 }
 
@@ -99,16 +118,21 @@ fn check_size(bytes: &[u8]) -> Result<(), Underlying> {
 #[derive(Default)]
 struct Noted {
     number: usize,
-    /// The row, from 1, and what its column is called.
-    first: (u32, String),
+    /// The row, from 1, and the column, from 0.
+    first: (u32, usize),
 }
 
 impl Noted {
-    fn add(&mut self, row: u32, column: impl FnOnce() -> String) {
+    fn add(&mut self, row: u32, column: usize) {
         if self.number == 0 {
-            self.first = (row + 1, column());
+            self.first = (row + 1, column);
         }
         self.number += 1;
+    }
+
+    /// Where the first is.
+    fn place(&self) -> String {
+        format!("row {}, column {}", self.first.0, letters(self.first.1))
     }
 
     fn of_formulas(&self) -> String {
@@ -116,11 +140,7 @@ impl Noted {
             1 => ("1 of its formulas has".to_owned(), "it is"),
             n => (format!("{n} of its formulas have"), "the first is"),
         };
-        let (row, column) = &self.first;
-        format!(
-            "{has} no stored value: {first} in row {row}, column {column}; open the workbook in a spreadsheet program and \
-             save it there"
-        )
+        format!("{has} no stored value: {first} in {}", self.place())
     }
 }
 
@@ -133,7 +153,9 @@ struct Writer {
     /// The cells of the first row that has some, the header.
     heads: Vec<String>,
     merged: Merged,
-    hidden: HashSet<u32>,
+    hidden: Hidden,
+    /// Columns with anything in them.
+    filled: BTreeSet<usize>,
     /// Cells that are numbers.
     numbers: Noted,
     /// Rows with devices that are hidden.
@@ -160,42 +182,36 @@ impl Writer {
             self.end_row()?;
         }
         if is_formula && matches!(value, DataRef::Empty) {
-            self.uncounted.add(row, || match self.heads.get(column).map_or("", String::as_str) {
-                "" => (column + 1).to_string(),
-                head => format!("{head:?}"),
-            });
+            self.uncounted.add(row, column);
         }
-        let text = self.text(value);
+        let text = self.text(value, column);
+        if !text.is_empty() {
+            self.filled.insert(column);
+        }
         self.cells.resize(column, String::new());
         self.cells.push(text);
         Ok(())
     }
 
-    fn text(&mut self, value: &DataRef<'_>) -> String {
-        let number = match value {
-            DataRef::Int(n) => return self.number(n.to_string()),
-            DataRef::Float(n) => *n,
-            DataRef::String(text) => return text.clone(),
-            DataRef::SharedString(text) => return (*text).to_owned(),
-            DataRef::DateTime(date) => return moment(*date),
-            DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => return text.clone(),
-            DataRef::Bool(value) => return value.to_string().to_uppercase(),
-            DataRef::Error(error) => return error.to_string(),
-            DataRef::Empty => return String::new(),
-        };
-        if number.abs() < EXACT {
-            return self.number(number.to_string());
-        }
-        // As a spreadsheet shows what it has not all digits of.
-        let text = format!("{number:.5E}");
-        match text.split_once('E') {
-            Some((digits, exponent)) => format!("{digits}E+{exponent}"),
-            None => text,
+    fn text(&mut self, value: &DataRef<'_>, column: usize) -> String {
+        match value {
+            DataRef::Int(n) => self.number(n.to_string(), column),
+            // As what a spreadsheet has not all digits of.
+            DataRef::Float(n) => {
+                long_number(*n).unwrap_or_else(|| self.number(n.to_string(), column))
+            }
+            DataRef::String(text) => text.clone(),
+            DataRef::SharedString(text) => (*text).to_owned(),
+            DataRef::DateTime(date) => moment(*date),
+            DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
+            DataRef::Bool(value) => value.to_string().to_uppercase(),
+            DataRef::Error(error) => error.to_string(),
+            DataRef::Empty => String::new(),
         }
     }
 
-    fn number(&mut self, text: String) -> String {
-        self.numbers.add(self.row, String::new);
+    fn number(&mut self, text: String, column: usize) -> String {
+        self.numbers.add(self.row, column);
         text
     }
 
@@ -213,8 +229,8 @@ impl Writer {
             drop(writer);
             if self.heads.is_empty() {
                 self.heads = std::mem::take(&mut cells);
-            } else if self.hidden.contains(&self.row) {
-                self.unseen.add(self.row, String::new);
+            } else if self.hidden.rows.contains(&self.row) {
+                self.unseen.add(self.row, 0);
             }
         }
         cells.clear();
@@ -226,10 +242,13 @@ impl Writer {
     /// What the user should know of the cells, a sentence each.
     fn remarks(&self) -> impl Iterator<Item = String> {
         let numbers = (self.numbers.number > 0).then(|| {
+            let (which, them, their) = match self.numbers.number {
+                1 => ("1 of its cells is a number, in".to_owned(), "it", "its"),
+                n => (format!("{n} of its cells are numbers, the first in"), "them", "their"),
+            };
             format!(
-                "{} of its cells are numbers, the first in row {}: zeros in front of them, which only their format \
-                 shows, are not read; format ids as text",
-                self.numbers.number, self.numbers.first.0
+                "{which} {}: zeros in front of {them}, which only {their} format shows, are not read; format ids as text",
+                self.numbers.place()
             )
         });
         let unseen = (self.unseen.number > 0).then(|| {
@@ -242,7 +261,20 @@ impl Writer {
                 self.unseen.first.0
             )
         });
-        numbers.into_iter().chain(unseen)
+        numbers.into_iter().chain(unseen).chain(self.hidden_columns())
+    }
+
+    fn hidden_columns(&self) -> Option<String> {
+        let is_hidden = |at: &&usize| self.hidden.columns.iter().any(|some| some.contains(*at));
+        let hidden: Vec<String> =
+            self.filled.iter().filter(is_hidden).map(|at| letters(*at)).collect();
+        let (first, number) = (hidden.first()?, hidden.len());
+        let are = match number {
+            1 => format!("column {first} is"),
+            _ => format!("{number} columns are"),
+        };
+        let which = if number == 1 { String::new() } else { format!(", the first is {first}") };
+        Some(format!("{are} hidden{which}: hidden columns of a list are read too"))
     }
 }
 
