@@ -36,6 +36,7 @@ mod start;
 mod station;
 mod stop;
 mod tenant;
+mod time_left;
 mod values;
 mod variables;
 

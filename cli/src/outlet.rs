@@ -28,6 +28,20 @@ pub(crate) fn write(
     out.data(bytes)
 }
 
+/// What people call the place.
+pub(crate) fn name(path: &Path) -> String {
+    match is_stdout(path) {
+        true => "standard output".to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
+/// What people call several places, each on a line of its own.
+pub(crate) fn names(paths: &[String]) -> String {
+    let names: Vec<String> = paths.iter().map(|path| name(Path::new(path))).collect();
+    names.join("\n  ")
+}
+
 /// Refuses to show a secret, before it is made.
 pub(crate) fn check_secret(path: &Path) -> Result<()> {
     if is_stdout(path) && io::stdout().is_terminal() {

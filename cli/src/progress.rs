@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use c8y_pki_engine::provision::Progress;
@@ -11,6 +11,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, P
 use serde_json::json;
 
 use crate::output::Output;
+use crate::time_left::Pace;
 
 /// How often a bar is drawn while nothing moves it.
 const TICK: Duration = Duration::from_millis(250);
@@ -21,7 +22,7 @@ pub(crate) struct Line {
     things: &'static str,
     /// For a terminal.
     bar: Option<ProgressBar>,
-    start: Instant,
+    pace: Arc<Mutex<Pace>>,
     /// How many were done when a line was written last.
     reported: AtomicUsize,
 }
@@ -39,13 +40,15 @@ impl Line {
 
     /// The same, for a run that began then.
     fn since(start: Instant, output: Output, things: &'static str) -> Self {
+        let pace = Arc::new(Mutex::new(Pace::since(start)));
+        let of_bar = Arc::clone(&pace);
         let bar = output.shows_progress().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{state}  {bar:30}") {
                 bar.set_style(style.with_key(
                     "state",
                     move |state: &ProgressState, out: &mut dyn Write| {
-                        let _ = tell(state, things, start, out);
+                        let _ = tell(state, things, &of_bar, out);
                     },
                 ));
             }
@@ -53,7 +56,7 @@ impl Line {
             bar.enable_steady_tick(TICK);
             bar
         });
-        Self { output, things, bar, start, reported: AtomicUsize::new(0) }
+        Self { output, things, bar, pace, reported: AtomicUsize::new(0) }
     }
 
     /// A bar on a terminal, and nothing elsewhere.
@@ -84,7 +87,7 @@ impl Line {
             return;
         }
         self.reported.store(done, Ordering::Relaxed);
-        let (rate, left) = pace(done as u64, total as u64, self.start);
+        let (rate, left) = told(&self.pace, done as u64, total as u64);
         let thing = self.things.split(' ').next().unwrap_or_default();
         self.output.progress(&json!({
             "done": done,
@@ -113,7 +116,7 @@ impl Line {
 fn tell(
     state: &ProgressState,
     things: &str,
-    start: Instant,
+    pace: &Mutex<Pace>,
     out: &mut dyn Write,
 ) -> std::fmt::Result {
     let (done, total) = (state.pos(), state.len().unwrap_or_default());
@@ -122,17 +125,17 @@ fn tell(
         (0, _) => write!(out, "0/{total} {things}"),
         _ => {
             // The bar's own rate takes long to forget the time in which nothing was made yet.
-            let (rate, left) = pace(done, total, start);
-            write!(out, "{done}/{total} {things}  {rate:.0}/s  {:#} left", HumanDuration(left))
+            let (rate, left) = told(pace, done, total);
+            let digits = usize::from(rate < 10.0);
+            let left = HumanDuration(left);
+            write!(out, "{done}/{total} {things}  {rate:.digits$}/s  {left:#} left")
         }
     }
 }
 
-/// How much is done in a second since the start, and the time that the rest takes at that pace.
-fn pace(done: u64, total: u64, start: Instant) -> (f64, Duration) {
-    let rate = done as f64 / start.elapsed().as_secs_f64().max(1e-9);
-    let left = total.saturating_sub(done) as f64 / rate;
-    (rate, Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX))
+/// How much is done in a second, and the time that the rest takes.
+fn told(pace: &Mutex<Pace>, done: u64, total: u64) -> (f64, Duration) {
+    pace.lock().unwrap_or_else(PoisonError::into_inner).at(Instant::now(), done, total)
 }
 
 /// The progress of a job that has several runs, one after the other.

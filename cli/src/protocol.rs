@@ -97,7 +97,7 @@ impl Protocol {
         let text = self.text()?;
         let beside = out.beside(Some(path));
         outlet::write(path, text.as_bytes(), Access::Public, Existing::Replace, beside)?;
-        beside.note(&format!("Protocol: {}", path.display()));
+        beside.note(&format!("Protocol: {}", outlet::name(path)));
         Ok(())
     }
 

@@ -346,8 +346,7 @@ impl Repeats {
 pub(crate) fn no_host() -> Failure {
     Failure::usage(
         "the host of the tenant is not given",
-        "give --host, e.g. --host acme.eu-latest.cumulocity.com, or --context NAME, or set C8Y_HOST; a rollout can also \
-         have it in [tenant], or leave the tenant out with --local",
+        "give --host, e.g. --host acme.eu-latest.cumulocity.com, or --context NAME, or set C8Y_HOST",
     )
 }
 

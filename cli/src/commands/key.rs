@@ -144,7 +144,7 @@ fn written(path: &Path, key: &PrivateKey, encrypted: bool, out: Output) -> Resul
     let (file, algorithm) = (path.display().to_string(), key.algorithm().to_string());
     out.result(&Written { file, algorithm, encrypted }, |w| {
         let how = if w.encrypted { "encrypted" } else { "not encrypted" };
-        as_line(&format!("{} private key, {how}: {}", w.algorithm, w.file))
+        as_line(&format!("{} private key, {how}: {}", w.algorithm, outlet::name(path)))
     })?;
     Ok(Outcome::Done)
 }

@@ -5,8 +5,6 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use super::routes;
-
 /// How many requests are kept, and how many refused ones before those.
 const KEPT: usize = 1000;
 
@@ -45,13 +43,14 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Whether it was refused, and not on purpose. That there is none is an answer to who looks something up.
+    /// Whether it was refused, and not on purpose. That there is none is an answer to who looks something up, whatever the
+    /// path: browsers ask for paths that nobody has named.
     fn is_refused(&self) -> bool {
         let is_no = match self.port.starts_with("mqtt") {
             true => self.status > 0 || self.method == "PUBLISH",
             false => {
-                let is_none = self.status == 404 && routes::looks_up(&self.method, &self.path);
-                self.status >= 400 && !is_none
+                let looks_up = matches!(self.method.as_str(), "GET" | "HEAD");
+                self.status >= 400 && !(self.status == 404 && looks_up)
             }
         };
         is_no && self.fault.is_none()
@@ -140,7 +139,8 @@ mod tests {
             ("GET", "/tenant/options/a/b", 404, false),
             ("GET", one, 401, true),
             ("GET", one, 403, true),
-            ("GET", "/tenant/nothing", 404, true),
+            ("GET", "/favicon.ico", 404, false),
+            ("POST", "/tenant/nothing", 404, true),
             ("DELETE", "/inventory/managedObjects/7", 404, true),
             ("POST", "/devicecontrol/bulkNewDeviceRequests", 422, true),
         ] {

@@ -44,20 +44,10 @@ fn methods(path: &[&str]) -> Option<&'static [&'static str]> {
     })
 }
 
-/// Whether such a call looks something up, and only that.
-pub(super) fn looks_up(method: &str, path: &str) -> bool {
-    matches!(method, "GET" | "HEAD")
-        && methods(&parts(path)).is_some_and(|all| all.contains(&"GET"))
-}
-
-fn parts(path: &str) -> Vec<&str> {
-    path.strip_prefix('/').unwrap_or_default().split('/').collect()
-}
-
 /// Does what a call asks for.
 pub(super) fn answer(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let none = || Refusal::not_found(format!("There is no {}.", call.path));
-    let path = parts(&call.path);
+    let path: Vec<&str> = call.path.strip_prefix('/').unwrap_or_default().split('/').collect();
     let allowed = methods(&path).ok_or_else(none)?;
     if !allowed.contains(&call.verb()) {
         return Err(Refusal::method(allowed.join(", ")));

@@ -92,7 +92,7 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
             "Revocation list {number} of {}: {} revoked\n  {}\n",
             m.ca,
             m.revoked,
-            m.files.join("\n  ")
+            outlet::names(&m.files)
         )
     })?;
     Ok(Outcome::Done)

@@ -274,7 +274,7 @@ fn tell(
             "Request of {} for {}\n  {}\n  SHA-256 {}\n",
             said.ca,
             printable(&said.subject),
-            file.as_deref().unwrap_or_default(),
+            file.as_deref().map(|file| outlet::name(Path::new(file))).unwrap_or_default(),
             said.sha256
         ),
     })?;

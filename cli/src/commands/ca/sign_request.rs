@@ -253,7 +253,7 @@ impl View {
             line("serial number", serial);
         }
         if let Some(file) = &self.file {
-            line("answer", file);
+            line("answer", &outlet::name(Path::new(file)));
         }
         text
     }

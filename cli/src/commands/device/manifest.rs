@@ -135,7 +135,7 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     let made = Made { batch, order, missing, ca: ca.name, devices, hash, files };
     out.result(&made, |m| {
         let devices = count(m.devices, "device");
-        format!("{devices} of {named}, signed by {}:\n  {}\n", m.ca, m.files.join("\n  "))
+        format!("{devices} of {named}, signed by {}:\n  {}\n", m.ca, outlet::names(&m.files))
     })?;
     let how = match made.hash {
         Some(hash) => format!("openssl dgst -{hash} -verify PUBKEY -signature FILE.sig FILE"),

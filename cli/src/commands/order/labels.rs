@@ -203,7 +203,8 @@ fn text(made: &Made) -> String {
         n => format!("; {} without a certificate left out", count(n, "device")),
     };
     let secret = if made.secret { "; it is a secret" } else { "" };
-    as_line(&format!("{}: {}{pages}{left_out}{secret}", made.file, count(made.labels, "label")))
+    let file = outlet::name(Path::new(&made.file));
+    as_line(&format!("{file}: {}{pages}{left_out}{secret}", count(made.labels, "label")))
 }
 
 /// The template, with another QR code if one is wanted.

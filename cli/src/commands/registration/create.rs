@@ -32,7 +32,8 @@ use crate::values;
 /// Arguments of `registration create`.
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
-    /// A device list in place of the registry; - for standard input
+    /// A device list in place of the registry; - for standard input. The list alone counts: what the registry or an order
+    /// has of these devices (names, types and the like) is not read
     #[arg(long, value_name = "FILE", conflicts_with = "ca")]
     from: Option<PathBuf>,
     #[command(flatten)]
@@ -153,6 +154,12 @@ pub(super) fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
     }
     if let Some(path) = &args.from {
         let list = args.columns.open(path, out)?;
+        if dir.join("pki.toml").exists() {
+            out.note(
+                "The list alone counts: names, types and the like that the registry or an order has of these devices \
+                 were not read.",
+            );
+        }
         let faults = list.faults();
         if faults.count > 0 {
             let (faults, total) = (faults.clone(), list.devices() + faults.count);
@@ -198,20 +205,18 @@ fn revoked(registry: &Registry, order: &OrderRecord, out: Output) -> Result<Hash
     let of = |part| shown::part(part, progress.devices, "device", ("has", "have"));
     let missing = progress.open + progress.failed;
     if missing > 0 {
+        let (it, stands) = if missing == 1 { ("it", "stands") } else { ("they", "stand") };
         out.warning(&format!(
-            "{} no certificate, and the CSV of the order {} names {} too; see which: {}",
+            "{} no certificate, and {it} {stands} in the CSV all the same; see which: {}",
             of(missing),
-            order.name,
-            if missing == 1 { "it" } else { "them" },
             hint::run(&Task::ShowOrder { name: order.name.clone() })
         ));
     }
     if progress.revoked > 0 {
+        let (it, is) = if progress.revoked == 1 { ("it", "is") } else { ("they", "are") };
         out.warning(&format!(
-            "{} been revoked, and the CSV of the order {} leaves {} out; `{}` makes one again",
+            "{} been revoked, and {it} {is} not in the CSV; `{}` makes a new certificate",
             of(progress.revoked),
-            order.name,
-            if progress.revoked == 1 { "it" } else { "them" },
             hint::with_pki("device issue ID --existing replace --out DIR")
         ));
     }
@@ -270,7 +275,10 @@ fn write(devices: &Devices<'_>, settings: &Settings, args: &CreateArgs, out: Out
         Devices::List(_) | Devices::Registry { .. } => 0,
     };
     let made = Made { devices: count, left_out, file: path.display().to_string() };
-    out.result(&made, |m| as_line(&format!("{}: {}", render::count(m.devices, "device"), m.file)))?;
+    out.result(&made, |m| {
+        let devices = render::count(m.devices, "device");
+        as_line(&format!("{devices}: {}", outlet::name(path)))
+    })?;
     Ok(Outcome::Done)
 }
 

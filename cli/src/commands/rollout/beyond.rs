@@ -49,6 +49,9 @@ impl Beyond {
         };
         let host = tenant.host.as_deref();
         one_host(args, tenant, out)?;
+        if args.exit_code || !args.plan {
+            has_host(args, tenant)?;
+        }
         if args.plan && !args.exit_code && !args.tenant.is_given(host)? {
             // Told in the plan.
             return Ok(Self { rehearsal: None, client: None, connecting: None });
@@ -73,6 +76,21 @@ impl Beyond {
     pub(super) fn remote(&self) -> Remote<'_> {
         Remote { client: self.client.as_ref(), connect: self.connecting.as_ref() }
     }
+}
+
+/// Refuses a tenant without a host.
+fn has_host(args: &RolloutArgs, tenant: &TenantSpec) -> Result<()> {
+    if tenant.host.is_some() || args.tenant.given_host().is_some() {
+        return Ok(());
+    }
+    let section = tenant.section.as_ref().map_or_else(String::new, |name| format!(".{name}"));
+    Err(Failure::usage(
+        "the host of the tenant is not given",
+        format!(
+            "write `host` under [tenant{section}], or give --host or --context NAME, or set C8Y_HOST; --local leaves the \
+             tenant out"
+        ),
+    ))
 }
 
 /// Says that another host counts than that of the file. Refuses it for a section which was asked for by its name, unless

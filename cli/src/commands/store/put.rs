@@ -149,7 +149,11 @@ pub(super) fn run(args: &PutArgs, create: bool, out: Output) -> Result {
     out.result(&Listing::new(format, &store), |l| {
         let entries = if l.entries.len() == 1 { "entry" } else { "entries" };
         let number = l.entries.len();
-        as_line(&format!("{} store with {number} {entries}: {}", l.format, args.file.display()))
+        as_line(&format!(
+            "{} store with {number} {entries}: {}",
+            l.format,
+            outlet::name(&args.file)
+        ))
     })?;
     Ok(Outcome::Done)
 }

@@ -292,6 +292,8 @@ fn download(args: &DownloadArgs, out: Output) -> Result {
         revoked: crl.revoked.len(),
         file: path.display().to_string(),
     };
-    out.result(&done, |d| as_line(&format!("{}: {} revoked, by {}", d.file, d.revoked, d.issuer)))?;
+    out.result(&done, |d| {
+        as_line(&format!("{}: {} revoked, by {}", outlet::name(path), d.revoked, d.issuer))
+    })?;
     Ok(Outcome::Done)
 }

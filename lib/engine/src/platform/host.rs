@@ -60,6 +60,7 @@ mod tests {
     fn a_host_is_read_as_people_write_it() {
         for (text, name, port, shown) in [
             ("acme.example.com", "acme.example.com", None, "acme.example.com"),
+            ("HTTPS://Acme.Example.com", "acme.example.com", None, "acme.example.com"),
             (" https://acme.example.com/ ", "acme.example.com", None, "acme.example.com"),
             ("localhost:9443", "localhost", Some(9443), "localhost:9443"),
             ("https://[::1]:9443", "::1", Some(9443), "[::1]:9443"),
@@ -77,6 +78,7 @@ mod tests {
             "",
             "https://",
             "http://acme.example.com",
+            "HTTP://acme.example.com",
             "acme.example.com/apps",
             "user@acme.example.com",
             "a b",

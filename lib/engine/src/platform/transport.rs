@@ -282,13 +282,13 @@ fn shown(base: &Url) -> String {
 pub(super) fn base(host: &str) -> Result<Url, PlatformError> {
     let bad = |problem| PlatformError::BadHost { host: without_login(host), problem };
     let host = host.trim();
-    let text = match host.split_once("://") {
-        None => format!("https://{host}"),
-        Some(("https", _)) => host.to_owned(),
-        Some(("http", _)) => {
+    let (scheme, rest) = host.split_once("://").unwrap_or(("https", host));
+    let text = match scheme.to_ascii_lowercase().as_str() {
+        "https" => format!("https://{rest}"),
+        "http" => {
             return Err(bad("over http the password would be sent unencrypted: use https"));
         }
-        Some(_) => return Err(bad("it has to begin with https://")),
+        _ => return Err(bad("it has to begin with https://")),
     };
     let url = Url::parse(&text).map_err(|_| bad("it is no URL or host name"))?;
     if url.host_str().is_none_or(str::is_empty) {

@@ -145,7 +145,8 @@ fn in_order(
         write_registration(&wanted.file, csv, &mut report.steps)?;
     }
     if let Some((wanted, client)) = tenant {
-        tenant::apply_register(spec, wanted, csv.as_deref(), client, run, report)?;
+        let told = (&mut report.steps[..], &mut report.registered);
+        tenant::apply_register(spec, wanted, csv.as_deref(), client, run, told)?;
     }
     Ok(())
 }

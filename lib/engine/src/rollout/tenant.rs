@@ -12,7 +12,7 @@ use super::diff::{Finding, Remedy, Sign};
 use super::known;
 use super::spec::{Spec, TenantSpec};
 use super::step::{Action, Step, done, interrupted};
-use super::{Passwords, Remote, Report, RolloutError, Run};
+use super::{Passwords, Remote, RolloutError, Run};
 use crate::cert::Certificate;
 use crate::key::signer::Signer;
 use crate::list::Device;
@@ -322,15 +322,15 @@ pub(super) fn apply_trust(
     Ok(())
 }
 
-/// Registers the devices, as far as that is left to do. What became of them is in the report, also if the tenant has ended
-/// it.
+/// Registers the devices, as far as that is left to do. What became of them is in `registered`, also if the tenant has
+/// ended it.
 pub(super) fn apply_register(
     spec: &Spec,
     wanted: &TenantSpec,
     csv: Option<&str>,
     client: &Client,
     run: &Run<'_>,
-    report: &mut Report,
+    (steps, registered): (&mut [Step], &mut Option<Registered>),
 ) -> Result<(), RolloutError> {
     let Some((sheet, result)) = sheet(spec, wanted, csv)? else {
         return Ok(());
@@ -344,14 +344,14 @@ pub(super) fn apply_register(
         client.wait(register::upload(client, name, &sheet, &mut results, pace, run.stop, &told))?;
     let failure = summary.failure.take();
     match summary.left {
-        0 => done(&mut report.steps, &["register"]),
-        left => interrupted(&mut report.steps, "register", (summary.sent, left), "sent"),
+        0 => done(steps, &["register"]),
+        left => interrupted(steps, "register", (summary.sent, left), "sent"),
     }
     let (created, updated) = (summary.count(Outcome::Created), summary.count(Outcome::Updated));
     let (sent_before, failed) = (before, summary.failed());
     let (done, refused): (Vec<RowResult>, Vec<RowResult>) =
         summary.rows.into_iter().partition(|row| row.outcome.is_done());
-    report.registered = Some(Registered {
+    *registered = Some(Registered {
         tenant: client.wait(client.tenant())?.to_owned(),
         rows: sheet.rows.len(),
         before: sent_before,
