@@ -3,6 +3,8 @@
 use std::fs;
 
 use c8y_pki_tests::cli::Cli;
+#[cfg(unix)]
+use c8y_pki_tests::talking::Talking;
 
 /// Words of Rust and of its libraries, which say nothing to who writes such a file.
 const OF_RUST: [&str; 9] = [
@@ -140,6 +142,24 @@ fn standard_output_has_a_name() {
     assert!(said.contains("1 device: standard output"), "{said}");
     let said = cli.run("key new --type ec-p256 --plain --out -").expect(0).stderr;
     assert!(said.contains("private key, not encrypted: standard output"), "{said}");
+}
+
+/// What was made and what was not, as the registry has it.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_says_what_it_did_not_make() {
+    let cli = Cli::with_cas();
+    let rows: String = (0..20_000).map(|n| format!("gw-{n:05}\n")).collect();
+    cli.write("list.csv", format!("id\n{rows}"));
+    let mut run = Talking::start(&cli, &super::sheets::issue("list.csv"), &[]);
+    let out = cli.path("out");
+    let is_begun = || out.exists() && cli.names("out").iter().any(|name| !name.starts_with('.'));
+    run.until("that a device is in place", is_begun);
+    run.interrupt();
+    let (code, said, _) = run.finish();
+    let made = cli.ok("device list --json").lines().count();
+    let left = format!("{} not issued, because the run was interrupted", 20_000 - made);
+    assert!(code == 3 && made > 0 && said.contains(&left), "{made}: {said}");
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn the_numbers_of_a_page_agree_where_devices_are_revoked() {
     assert_eq!(page.matches(yes).count(), 2, "{page}");
     assert_eq!(page.matches(">revoked on ").count(), 1, "{page}");
     assert!(
-        page.contains("1 of 3 devices of the list is revoked: without a certificate"),
+        page.contains("1 of 3 devices of the list is revoked: it gets no certificate, and is not sent to the tenant."),
         "{page}"
     );
     assert!(!page.contains("no live certificate") && !page.contains("Not finished"), "{page}");

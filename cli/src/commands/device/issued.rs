@@ -88,6 +88,9 @@ fn text(issued: &Issued<'_>) -> String {
     let place = if issued.out == "-" { "" } else { &format!(": {}", issued.out) };
     let devices = count(s.issued, "device");
     let mut text = format!("{devices} issued in {:.1} s{rate}{place}\n", s.seconds);
+    if s.left > 0 {
+        text.push_str(&format!("{} not issued, because the run was interrupted\n", s.left));
+    }
     if s.replaced > 0 {
         let replace = if s.replaced == 1 { "replaces" } else { "replace" };
         text.push_str(&format!("{} of them {replace} a former certificate\n", s.replaced));

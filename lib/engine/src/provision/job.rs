@@ -186,6 +186,9 @@ pub struct Summary {
     /// Devices of a shared list that other stations have made since this run began.
     #[doc(hidden)]
     pub made_by_others: usize,
+    /// Devices that were to be issued and were not, because the run was stopped.
+    #[doc(hidden)]
+    pub left: usize,
     /// What is to be said of the ids of devices that were issued before, where no new device may have them.
     #[doc(hidden)]
     pub old_ids: Remarks,

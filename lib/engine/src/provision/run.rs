@@ -100,7 +100,12 @@ pub(super) fn run_since(
         maker.make_ready(pki.registry(), devices, &plan)?;
         let context = Context { issued: &hand_over, ..*context };
         let run = Run { job, at, devices, plan: &plan, share, context };
-        run.draw_and_issue(pki, &mut maker, newcomers, &mut summary)
+        run.draw_and_issue(pki, &mut maker, newcomers, &mut summary)?;
+        if summary.stopped {
+            let made = summary.issued + summary.made_by_others;
+            summary.left = plan.total().saturating_sub(made);
+        }
+        Ok(())
     });
     let has_begun = since.is_some() || summary.issued > 0;
     if let Some(marker) = marker.filter(|_| !has_begun || (done.is_ok() && !summary.stopped)) {

@@ -16,6 +16,7 @@ pub(super) fn together(first: Summary, mut rest: Summary) -> Summary {
 /// A run for the whole list, and then one that has issued some of its devices again: what both have done.
 pub(super) fn replaced_too(mut all: Summary, again: Summary) -> Summary {
     all.issued += again.issued;
+    all.left += again.left;
     all.replaced += again.replaced;
     all.skipped = all.skipped.saturating_sub(again.issued);
     all.recovered += again.recovered;

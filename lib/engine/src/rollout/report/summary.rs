@@ -104,10 +104,13 @@ fn open(picture: &Picture) -> Vec<String> {
     let mut open = Vec::new();
     if devices.revoked > 0 {
         let all = shown::count(grouped(devices.listed), "device");
-        let (some, is) =
-            (grouped(devices.revoked), if devices.revoked == 1 { "is" } else { "are" });
+        let some = grouped(devices.revoked);
+        let (is, it, gets, not) = match devices.revoked {
+            1 => ("is", "it", "gets", "is not"),
+            _ => ("are", "they", "get", "are not"),
+        };
         open.push(format!(
-            "{some} of {all} of the list {is} revoked: without a certificate, and not registered."
+            "{some} of {all} of the list {is} revoked: {it} {gets} no certificate, and {not} sent to the tenant."
         ));
     }
     if devices.incomplete > 0 {
