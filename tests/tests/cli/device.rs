@@ -184,7 +184,7 @@ fn an_id_that_differs_only_in_case_from_an_issued_one_is_not_issued() {
 fn duplicates_among_arguments_are_refused() {
     let cli = Cli::with_cas();
     let said = cli.run(&issue("a b a")).expect(2).stderr;
-    assert!(said.contains("device id \"a\" (command line) is there already"), "{said}");
+    assert!(said.contains("device id \"a\" (command line) is named twice"), "{said}");
     assert!(cli.names("out").is_empty());
 }
 

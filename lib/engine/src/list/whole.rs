@@ -32,10 +32,13 @@ impl DeviceList {
         let (mut list, mut seen) = (Self::default(), Ids::default());
         for text in ids {
             let id = DeviceId::parse(text);
-            // Named twice in the same words it is one device.
+            // It may have been meant to be another one.
             if let Ok(id) = &id
                 && seen.find(id).is_some_and(|at| seen.text(at) == id.as_str())
             {
+                let message = format!("device id {:?} (command line) is named twice", id.as_str());
+                let hint = Some("name it once, or the other one that was meant".into());
+                list.faults.push(BadRow { id: id.to_string(), line: None, message, hint });
                 continue;
             }
             let device = id.map_err(|e| BadRow {
