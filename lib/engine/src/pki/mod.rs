@@ -34,6 +34,7 @@ mod migrate;
 mod opening;
 mod owners;
 pub mod policy;
+mod policy_table;
 mod pool;
 mod recording;
 mod refusal;

@@ -31,19 +31,9 @@ use crate::client_id::DeviceId;
 use crate::failure::{Failure, Fault, Hint, Setting, SubjectField, Task};
 use crate::name::{Name, find_field};
 
+pub use super::policy_table::FieldRule;
+pub(super) use super::policy_table::RawPolicy;
 pub use super::server_rules::ServerRules;
-
-/// What is asked of a field of the subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FieldRule {
-    /// It may be there.
-    Optional,
-    /// It must be there.
-    Supplied,
-    /// It must be there with the values that the CA's own subject has, in their order.
-    Match,
-}
 
 /// A subject or id that a CA may not sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -381,58 +371,6 @@ fn fits(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|c| *c == '*')
-}
-
-/// A policy as it stands in pki.toml.
-#[derive(Debug, Clone, Default, serde::Deserialize, serde::Serialize)]
-#[serde(
-    expecting = "a table of fields with their rules, ids, ids_from, exact_ids, server_names and server_networks"
-)]
-pub(super) struct RawPolicy {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) ids: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) ids_from: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) exact_ids: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) server_names: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) server_networks: Option<Vec<String>>,
-    #[serde(flatten, deserialize_with = "fields")]
-    pub(super) fields: BTreeMap<String, FieldRule>,
-}
-
-/// The fields with their rules: all keys that are no setting. What is wrong is said of the key, which is known only here.
-fn fields<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, FieldRule>, D::Error> {
-    let all: BTreeMap<String, toml::Value> = serde::Deserialize::deserialize(deserializer)?;
-    let rule = |(name, value): (String, toml::Value)| match value.as_str() {
-        Some("optional") => Ok((name, FieldRule::Optional)),
-        Some("supplied") => Ok((name, FieldRule::Supplied)),
-        Some("match") => Ok((name, FieldRule::Match)),
-        _ if find_field(&name).is_err() => Err(serde::de::Error::custom(format!(
-            "`{name}` is no field of a subject, and no setting: these are ids, ids_from, exact_ids, server_names and \
-             server_networks"
-        ))),
-        _ => Err(serde::de::Error::custom(format!(
-            "`{name}` is {value}, but must be \"optional\", \"supplied\" or \"match\""
-        ))),
-    };
-    all.into_iter().map(rule).collect()
-}
-
-impl RawPolicy {
-    /// Adds the ids of a text, one a line.
-    pub(super) fn list(&mut self, text: &str) {
-        let lines = text.lines().map(str::trim);
-        let lines = lines.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned);
-        let ids = self.exact_ids.get_or_insert_default();
-        ids.extend(lines);
-        ids.sort_unstable();
-        ids.dedup();
-    }
 }
 
 #[cfg(test)]

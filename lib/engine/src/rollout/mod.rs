@@ -20,6 +20,7 @@ mod outcome;
 mod password;
 mod plan;
 mod prune;
+mod registered;
 mod remote;
 pub mod report;
 mod run;
@@ -40,10 +41,10 @@ pub use outcome::Report;
 pub use password::Passwords;
 pub use plan::{Action, Plan, Step, plan};
 pub use prune::Pruned;
+pub use registered::Registered;
 pub use remote::Remote;
 pub use run::Run;
 pub use shortened::ShortenedOf;
-pub use tenant::Registered;
 pub use turn::Turn;
 
 /// The embedded example: file names and their contents.

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::diff::{Finding, Remedy, Sign};
 use super::known;
+use super::registered::Registered;
 use super::spec::{Spec, TenantSpec};
 use super::step::{Action, Step, done, interrupted};
 use super::{Passwords, Remote, RolloutError, Run};
@@ -25,35 +26,6 @@ use crate::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertifica
 use crate::provision::Progress;
 use crate::registration::Level;
 use crate::shown;
-
-/// What became of the devices at the tenant.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Registered {
-    /// The tenant's id.
-    pub tenant: String,
-    /// Rows of the registration CSV.
-    pub rows: usize,
-    /// Rows that this run has not sent, because the result file calls them done.
-    pub before: usize,
-    /// Devices that were created, now or before.
-    pub created: usize,
-    /// Devices that were there.
-    pub updated: usize,
-    /// Rows that the platform refused.
-    pub failed: usize,
-    /// Rows that were not sent because the run ended before.
-    pub left: usize,
-    /// The devices that were created or were there.
-    #[serde(skip)]
-    pub done: Vec<String>,
-    /// The rows that the platform refused, and why.
-    #[serde(skip)]
-    pub refused: Vec<RowResult>,
-    /// The file with the result of each row.
-    pub result: PathBuf,
-    /// Whether it was interrupted before the last row.
-    pub stopped: bool,
-}
 
 /// What is left to do there before devices are made.
 pub(super) fn plan_trust(
