@@ -16,7 +16,7 @@ use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::provision::{self, Context, Existing, Job, Keep, Out};
 use time::OffsetDateTime;
 
-const PASSWORD: &str = "Secret-Pass-01";
+pub(crate) const PASSWORD: &str = "Secret-Pass-01";
 
 /// Issues so many devices, whose ids begin so, under the CA `line` with a key of that type, in a PKI directory in `dir`.
 pub(crate) fn issue(dir: &Path, key: KeyType, (prefix, count): (&str, usize), out: Out<'_>) {
