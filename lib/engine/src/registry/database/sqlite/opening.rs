@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use super::error;
@@ -36,12 +37,19 @@ pub(in crate::registry) fn open(path: &Path) -> Result<Connection> {
 /// Sets up a connection that writes.
 pub(super) fn set_up(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", cache)?;
     // A registry of a former version keeps the pages that it has.
     let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT / page.max(1))
+}
+
+/// Statements stay prepared as they are. SQLite would prepare each of them again for each value that could decide about an
+/// index of a part of the rows.
+pub(super) fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
 /// Turns on the write-ahead log. Where several processes do that at once, SQLite refuses some of them without

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::error;
+use super::opening::keep_statements;
 use super::schema::{APPLICATION, VERSION};
-use super::statements::{BUSY_TIMEOUT, CACHE, STATEMENTS};
+use super::statements::{BUSY_TIMEOUT, CACHE};
 use crate::files;
 use crate::registry::{RegistryError, Result};
 
@@ -105,7 +106,7 @@ pub(in crate::registry) fn connect(path: &Path, way: Way) -> Result<Connection> 
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(fail)?;
     }
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(&connection).map_err(fail)?;
     connection.pragma_update(None, "cache_size", CACHE).map_err(fail)?;
     Ok(connection)
 }
