@@ -188,5 +188,5 @@ fn a_backup_with_a_bad_registry_is_damaged_and_an_old_one_is_brought_up_to_date(
 }
 
 /// Schema version 6: without orders.
-const OLD: &str = "ALTER TABLE certificate DROP COLUMN bundle; DROP TABLE device_order; DROP TABLE order_device; \
+const OLD: &str = "DROP INDEX certificate_ca; DROP INDEX audit_action; ALTER TABLE certificate DROP COLUMN bundle; DROP TABLE device_order; DROP TABLE order_device; \
                    DROP TABLE order_step; PRAGMA user_version = 6";

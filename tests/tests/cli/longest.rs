@@ -169,5 +169,8 @@ fn a_rollout_says_it_and_makes_nothing_that_is_too_deep() {
     assert!(said.contains("at most 3 certificates, but a longest chain of 4"), "{said}");
     with("longest_chain = 200");
     let said = cli.fails(2, "rollout demo/rollout.toml --plan");
-    assert!(said.contains("rollout.toml line 10: \"200\" is not a length for chains"), "{said}");
+    assert!(
+        said.contains("rollout.toml line 10: `longest_chain`: \"200\" is not a length for chains"),
+        "{said}"
+    );
 }
