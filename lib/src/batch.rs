@@ -14,7 +14,7 @@ use c8y_pki_engine::files;
 use c8y_pki_engine::list::DeviceList;
 use c8y_pki_engine::pki::{CaKey, Replacing};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki_engine::provision::{self, Context, Existing, Job, Keep, Out, Summary};
+use c8y_pki_engine::provision::{self, Context, Existing, Job, Keep, Out, RevokedDevices, Summary};
 use time::OffsetDateTime;
 
 use crate::{Error, Pki};
@@ -135,7 +135,7 @@ impl<'a> Batch<'a> {
             bundle: self.bundle(),
             existing: self.existing,
             // The program names each device.
-            issue_revoked: true,
+            revoked: RevokedDevices::Issue,
             keep: Keep::default(),
             order: None,
             secrets: None,

@@ -40,7 +40,7 @@ use c8y_pki_engine::list::{ListFile, ListOptions};
 use c8y_pki_engine::pki::policy::SigningPolicy;
 use c8y_pki_engine::pki::{CaSettings, Pki};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki_engine::provision::{self, Context, Existing, Job, Keep, Out};
+use c8y_pki_engine::provision::{self, Context, Existing, Job, Keep, Out, RevokedDevices};
 use sha2::Digest;
 use time::OffsetDateTime;
 
@@ -358,7 +358,7 @@ fn issue(
             trusted: &[],
         },
         existing: Existing::Skip,
-        issue_revoked: true,
+        revoked: RevokedDevices::Issue,
         keep: Keep::default(),
         order: None,
         secrets: None,

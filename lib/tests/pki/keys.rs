@@ -12,7 +12,7 @@ use c8y_pki_engine::pki::policy::SigningPolicy;
 use c8y_pki_engine::pki::{AuthorityError, OwnKey};
 use c8y_pki_engine::provision::renew::{self, RenewedKey};
 use c8y_pki_engine::provision::request::{Action, RequestFile, Verdict, sign};
-use c8y_pki_engine::provision::{Context, Existing, Job, Keep, Out};
+use c8y_pki_engine::provision::{Context, Existing, Job, Keep, Out, RevokedDevices};
 
 const REPLACE: Existing = Existing::Replace { revoke: false };
 
@@ -38,7 +38,7 @@ fn ask(folder: &mut Folder, id: &str, key: &PrivateKey, existing: Existing) -> V
         out: Out::Folders(&out),
         bundle: pem_only(),
         existing,
-        issue_revoked: true,
+        revoked: RevokedDevices::Issue,
         keep: Keep::default(),
         order: None,
         secrets: None,

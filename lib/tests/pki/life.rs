@@ -19,7 +19,9 @@ use c8y_pki_engine::pki::{AuthorityError, Ca, Pki};
 use c8y_pki_engine::platform::pop::{CodeError, VerificationCode};
 use c8y_pki_engine::provision::inspect::check_keys;
 use c8y_pki_engine::provision::renew::{self, RenewedKey};
-use c8y_pki_engine::provision::{Context, Existing, Job, Keep, Out, ProvisionError, Summary, run};
+use c8y_pki_engine::provision::{
+    Context, Existing, Job, Keep, Out, ProvisionError, RevokedDevices, Summary, run,
+};
 use c8y_pki_engine::registry::{Filter, Record, Status};
 use time::{Duration, OffsetDateTime};
 
@@ -43,7 +45,7 @@ pub(crate) fn issue(
         out: Out::Folders(out),
         bundle: pem_only(),
         existing,
-        issue_revoked: true,
+        revoked: RevokedDevices::Issue,
         keep: Keep::default(),
         order: None,
         secrets: None,

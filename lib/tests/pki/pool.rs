@@ -14,7 +14,9 @@ use c8y_pki_core::secret::Password;
 use c8y_pki_engine::list::DeviceList;
 use c8y_pki_engine::pki::policy::SigningPolicy;
 use c8y_pki_engine::pki::{AuthorityError, KeyPool, Pki};
-use c8y_pki_engine::provision::{Context, Existing, Job, Keep, Out, ProvisionError, Summary, run};
+use c8y_pki_engine::provision::{
+    Context, Existing, Job, Keep, Out, ProvisionError, RevokedDevices, Summary, run,
+};
 
 fn pool_password() -> Password {
     Password::new("Pool-Secret-1")
@@ -48,7 +50,7 @@ fn issue(
         out: Out::Folders(out),
         bundle: pem_only(),
         existing: Existing::Skip,
-        issue_revoked: true,
+        revoked: RevokedDevices::Issue,
         keep: Keep::default(),
         order: None,
         secrets: None,

@@ -20,7 +20,7 @@ use c8y_pki_engine::pki::policy::SigningPolicy;
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::provision::inspect::check_keys;
 use c8y_pki_engine::provision::{
-    Context, Existing, Job, Keep, Out, Progress, ProvisionError, Summary, run,
+    Context, Existing, Job, Keep, Out, Progress, ProvisionError, RevokedDevices, Summary, run,
 };
 
 /// Few iterations: these tests are about files, not about guessing passwords.
@@ -84,7 +84,7 @@ fn issue_telling(
             trusted: how.trusted,
         },
         existing: how.existing,
-        issue_revoked: true,
+        revoked: RevokedDevices::Issue,
         keep: Keep::default(),
         order: None,
         secrets: None,

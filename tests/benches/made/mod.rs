@@ -13,7 +13,7 @@ use c8y_pki_engine::list::{ListFile, ListOptions};
 use c8y_pki_engine::pki::policy::SigningPolicy;
 use c8y_pki_engine::pki::{CaSettings, NewKey, Pki};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki_engine::provision::{self, Context, Existing, Job, Keep, Out};
+use c8y_pki_engine::provision::{self, Context, Existing, Job, Keep, Out, RevokedDevices};
 use time::OffsetDateTime;
 
 pub(crate) const PASSWORD: &str = "Secret-Pass-01";
@@ -55,7 +55,7 @@ pub(crate) fn issue(dir: &Path, key: KeyType, (prefix, count): (&str, usize), ou
             trusted: &[],
         },
         existing: Existing::Skip,
-        issue_revoked: true,
+        revoked: RevokedDevices::Issue,
         keep: Keep::default(),
         order: None,
         keys: KeyPolicy::default(),

@@ -220,3 +220,29 @@ fn certificates_below_a_revoked_root_are_not_called_good() {
         "{status}"
     );
 }
+
+/// An order that was made between a certificate and its revocation does not ask for another one.
+#[test]
+fn an_order_does_not_bring_back_what_was_revoked_after_it() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id\ngw-1\ngw-2\ngw-3\n");
+    cli.ok(&format!("device issue gw-1 gw-2 --ca line --out out {CA_PW}"));
+    cli.ok("order create acme --from list.csv --ca line");
+    cli.ok("device revoke gw-2 --reason keyCompromise");
+    let shown = cli.run("order show acme --json").expect(0).json();
+    assert_eq!((&shown["revoked"], &shown["open"]), (&1.into(), &1.into()), "{shown}");
+    let line = "device issue --order acme --out out";
+    for said in
+        [cli.run(&format!("{line} --plan --json")), cli.run(&format!("{line} {CA_PW} --json"))]
+    {
+        let said = said.expect(0);
+        assert_eq!(numbers(&said.json()), [1, 0, 1], "{said:?}");
+        assert_eq!(said.json()["revoked_ids"], serde_json::json!(["gw-2"]));
+    }
+    assert_ne!(is_good(&cli, "gw-2"), Some(true));
+    // One that is made after it does.
+    cli.ok("order revoke acme --yes");
+    cli.ok("order create again --from list.csv --ca line");
+    let made = cli.run(&format!("device issue --order again --out out2 {CA_PW} --json")).expect(0);
+    assert_eq!(numbers(&made.json()), [2, 0, 0], "{made:?}");
+}

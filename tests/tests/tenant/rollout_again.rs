@@ -219,3 +219,31 @@ fn devices_whose_rows_have_changed_are_not_called_new() {
     assert!(done.contains(said) && done.contains("1 registered, 3 there before"), "{done}");
     assert_eq!(at.list("devices").len(), 4);
 }
+
+/// Each device is compared with the file as it is now, whatever a stopped run has made before that was changed.
+#[test]
+fn what_a_stopped_run_has_replaced_is_replaced_again_if_the_file_has_changed_since() {
+    let cli = example("");
+    cli.ok("rollout demo/rollout.toml");
+    // As a run leaves it that was killed while it replaced devices.
+    cli.write("demo/out/devices/.c8y-pki-replacing", "1\n");
+    let file = cli.text(FILE);
+    cli.write(FILE, file.replacen("[devices]", "[devices]\ndays = 30", 1));
+    let line = format!("rollout {FILE} --replace-differing");
+    let done = cli.run(&line).expect(0).stdout;
+    assert!(done.contains("3 devices issued"), "{done}");
+    cli.run(&format!("rollout {FILE} --plan --exit-code")).expect(0);
+}
+
+/// An order of the same devices, made after a revocation, is no word of the rollout file.
+#[test]
+fn an_order_does_not_have_a_rollout_issue_what_was_revoked() {
+    let cli = example("");
+    cli.ok("rollout demo/rollout.toml");
+    cli.ok("--pki demo/pki device revoke gw-1 --yes");
+    cli.ok("--pki demo/pki order create acme --from demo/devices.csv --ca line-7");
+    let done = cli.run(&format!("rollout {FILE}")).expect(0).stdout;
+    assert!(done.contains("0 new, 2 issued before, 1 revoked"), "{done}");
+    assert!(!done.contains("devices issued"), "{done}");
+    assert!(!cli.text("demo/out/registration.csv").contains("gw-1"));
+}

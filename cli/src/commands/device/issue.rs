@@ -185,14 +185,14 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let (keys, devices) = (KeyPolicy::default(), wanted.devices);
     let order = wanted.order;
     let is_renewal = false;
-    let issue_revoked = args.existing.issue_revoked(!args.ids.is_empty());
+    let revoked = args.existing.revoked(!args.ids.is_empty());
     let run = Run {
         is_renewal,
         ca,
         profile,
         subject,
         existing,
-        issue_revoked,
+        revoked,
         keep,
         keys,
         kinds,

@@ -203,7 +203,7 @@ pub(super) fn issue(
             trusted: &trusted,
         },
         existing: run.existing,
-        issue_revoked: run.issue_revoked,
+        revoked: run.revoked,
         keep: run.keep,
         order: run.order.as_ref(),
         secrets: args.secrets.as_deref().filter(|_| has_keys),

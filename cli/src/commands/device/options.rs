@@ -8,7 +8,7 @@ use c8y_pki_core::profile::Profile;
 use c8y_pki_core::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::bundle::Bundle;
-use c8y_pki_engine::provision::{Existing, Keep};
+use c8y_pki_engine::provision::{Existing, Keep, RevokedDevices};
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
@@ -93,9 +93,12 @@ pub(crate) struct ExistingArgs {
 }
 
 impl ExistingArgs {
-    /// Whether devices that were revoked are issued again, where `is_named` says that each was asked for by its id.
-    pub(super) fn issue_revoked(&self, is_named: bool) -> bool {
-        self.issue_revoked || is_named
+    /// What to do with devices that were revoked, where `is_named` says that each was asked for by its id.
+    pub(super) fn revoked(&self, is_named: bool) -> RevokedDevices {
+        match self.issue_revoked || is_named {
+            true => RevokedDevices::Issue,
+            false => RevokedDevices::IfOrdered,
+        }
     }
 
     pub(super) fn existing(&self) -> Result<Existing> {

@@ -77,7 +77,7 @@ pub(super) fn show(
         secrets: args.secrets.as_deref().filter(|_| has_keys),
         draws_keys: args.key_pool,
         existing: run.existing,
-        issue_revoked: run.issue_revoked,
+        revoked: run.revoked,
         keep: run.keep,
         keep_going: args.keep_going,
         policy: &policy,

@@ -11,7 +11,7 @@ use c8y_pki_engine::list::{DeviceList, Devices};
 use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::renew::{self, RenewedKey};
-use c8y_pki_engine::provision::{Existing, ProvisionError};
+use c8y_pki_engine::provision::{Existing, ProvisionError, RevokedDevices};
 use c8y_pki_engine::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
@@ -132,7 +132,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         subject,
         existing,
         // None of them is among the live ones.
-        issue_revoked: false,
+        revoked: RevokedDevices::LeaveOut,
         keep,
         keys,
         kinds,

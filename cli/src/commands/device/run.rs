@@ -5,7 +5,7 @@ use c8y_pki_core::name::NameBuilder;
 use c8y_pki_core::profile::Profile;
 use c8y_pki_engine::list::Devices;
 use c8y_pki_engine::pki::Ca;
-use c8y_pki_engine::provision::{Existing, Keep};
+use c8y_pki_engine::provision::{Existing, Keep, RevokedDevices};
 use c8y_pki_engine::registry::OrderRecord;
 
 use super::kinds::Kinds;
@@ -16,8 +16,8 @@ pub(super) struct Run {
     pub(super) profile: Profile,
     pub(super) subject: NameBuilder,
     pub(super) existing: Existing,
-    /// Whether devices that were revoked are replaced too.
-    pub(super) issue_revoked: bool,
+    /// What to do with devices that were revoked.
+    pub(super) revoked: RevokedDevices,
     pub(super) keep: Keep,
     pub(super) keys: KeyPolicy,
     pub(super) kinds: Kinds,

@@ -124,7 +124,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
             trusted: &[],
         },
         existing,
-        issue_revoked: args.existing.issue_revoked(is_named),
+        revoked: args.existing.revoked(is_named),
         keep: Keep::default(),
         order: None,
         secrets: None,

@@ -38,6 +38,17 @@ pub enum Existing {
     },
 }
 
+/// What to do with a device whose certificate was revoked and that has no live one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevokedDevices {
+    /// Leave it out.
+    LeaveOut,
+    /// Issue it if it is in an order that was made after that; else leave it out.
+    IfOrdered,
+    /// With [`Existing::Replace`], issue it; else as [`Self::IfOrdered`].
+    Issue,
+}
+
 impl Existing {
     /// Whether live devices get another certificate.
     pub(super) fn replaces(self) -> bool {
@@ -66,8 +77,8 @@ pub struct Job<'a> {
     pub bundle: BundleSettings<'a>,
     /// What to do with devices that are issued already.
     pub existing: Existing,
-    /// With [`Existing::Replace`]: whether devices that were revoked get a certificate again. Else they are left out.
-    pub issue_revoked: bool,
+    /// What to do with devices that were revoked.
+    pub revoked: RevokedDevices,
     /// What counts of the former certificate of a device that is issued again.
     pub keep: Keep,
     /// The order that the devices are issued for. Once it was taken back, nothing more is recorded.
@@ -107,7 +118,7 @@ impl<'a> Job<'a> {
             secrets: self.secrets,
             draws_keys: self.key_pool.is_some(),
             existing: self.existing,
-            issue_revoked: self.issue_revoked,
+            revoked: self.revoked,
             keep: self.keep,
             keep_going: self.keep_going,
             policy: self.policy,
@@ -140,8 +151,8 @@ pub struct Rules<'a> {
     pub draws_keys: bool,
     /// What to do with devices that are issued already.
     pub existing: Existing,
-    /// Whether devices that were revoked are replaced too.
-    pub issue_revoked: bool,
+    /// What to do with devices that were revoked.
+    pub revoked: RevokedDevices,
     /// What counts of the former certificate of a device that is issued again.
     pub keep: Keep,
     /// Whether devices that can be issued are, though others have faults.

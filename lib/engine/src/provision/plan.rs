@@ -11,7 +11,7 @@ use super::bundle::Bundle;
 use super::destination::Destination;
 use super::error::{ProvisionError, Result};
 use super::former::Former;
-use super::job::{Existing, Rules, Summary};
+use super::job::{Existing, RevokedDevices, Rules, Summary};
 use crate::client_id::DeviceId;
 use crate::failure::{Failure, Hint, Setting};
 use crate::list::new_ids;
@@ -249,13 +249,12 @@ impl Planner<'_> {
     /// A device that has no live certificate, but a former one or a directory.
     fn of_former(&self, device: &Device, present: bool) -> Result<Decision> {
         let last = self.registry.history(&device.id)?.pop();
-        // By hand, or by an order that is younger than the certificate.
-        let ordered = match &last {
-            Some(last) => self.registry.is_ordered_since(&device.id, last.row)?,
-            None => false,
-        };
         let replaces = self.rules.existing.replaces();
-        let asked = ordered || (replaces && self.rules.issue_revoked);
+        let asked = match (&last, self.rules.revoked) {
+            (None, _) | (_, RevokedDevices::LeaveOut) => false,
+            (_, RevokedDevices::Issue) if replaces => true,
+            (Some(last), _) => self.registry.is_ordered_since(&device.id, last)?,
+        };
         if last.as_ref().is_some_and(|record| record.status == Status::Live) {
             // Issued by another process since the list was begun.
             return Planner { since: None, ..*self }.of_live(device);

@@ -27,7 +27,7 @@ use crate::list::{Device, DeviceList};
 use crate::pki::{CaSettings, NewKey, Pki};
 use crate::platform::blocking::Inquiry;
 use crate::platform::standing::ID_TYPE;
-use crate::provision::{Existing, Summary};
+use crate::provision::{self, Existing, Out, Summary};
 use crate::registration;
 use crate::secret::ChosenPassword;
 
@@ -174,6 +174,8 @@ fn make_all(
         let count = differing.len();
         let list = DeviceList { devices: differing, ..DeviceList::default() };
         let again = Existing::Replace { revoke: false };
+        // What a stopped run has made counts no more than the rest: each device was compared with the file as it is now.
+        provision::settle(pki, Out::Folders(&spec.devices.out), None)?;
         let replaced = make_devices(spec, pki, list, passwords, run, again)?;
         match replaced.stopped {
             false => done(&mut report.steps, &[REPLACE]),

@@ -11,7 +11,7 @@ use crate::issue::BeyondIssuer;
 use crate::list::DeviceList;
 use crate::pki::Pki;
 use crate::provision::bundle::BundleSettings;
-use crate::provision::{self, Context, Existing, Job, Keep, Out, Summary};
+use crate::provision::{self, Context, Existing, Job, Keep, Out, RevokedDevices, Summary};
 use crate::read;
 use crate::store::Pkcs12Options;
 
@@ -45,7 +45,10 @@ pub(super) fn make_devices(
             trusted: &trusted,
         },
         existing,
-        issue_revoked: spec.allowed.issue_revoked,
+        revoked: match spec.allowed.issue_revoked {
+            true => RevokedDevices::Issue,
+            false => RevokedDevices::LeaveOut,
+        },
         keep: Keep::default(),
         order: None,
         secrets: None,

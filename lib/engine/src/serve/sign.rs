@@ -146,7 +146,7 @@ fn once(
 ) -> Result<Follows> {
     let registry = shared.pki.registry();
     let Some(last) = last(shared, id)? else { return Ok(Follows::Nothing) };
-    if of_order && registry.is_ordered_since(id, last.row).map_err(|e| failed(&e))? {
+    if of_order && registry.is_ordered_since(id, &last).map_err(|e| failed(&e))? {
         let last = Box::new(last);
         return Ok(match last.status {
             Status::Live => Follows::Live(last),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::read::is_revoked_since;
 #[cfg(feature = "serve")]
 use super::read::read_ordered;
 use super::record::{OrderRecord, OrderState, Ordered, OrderedDevice, Step, made_before};
@@ -20,8 +21,8 @@ struct Made {
     /// How many live and former ones were recorded since the order.
     lives: u64,
     formers: u64,
-    /// Whether the last former one, whenever it was recorded, is revoked.
-    revoked: bool,
+    /// The row of the last former one, whenever it was recorded, if it is revoked.
+    revoked: Option<i64>,
 }
 
 impl Registry {
@@ -81,16 +82,17 @@ impl Registry {
         for (position, ordered) in (first..).zip(list) {
             let live = lives.remove(&ordered.id.folded());
             let live = live.filter(|live| order.taken_back.is_none_or(|end| live.recorded < end));
-            let Made { lives, formers, revoked } = made.remove(&position).unwrap_or_default();
+            let made = made.remove(&position).unwrap_or_default();
+            let (lives, formers) = (made.lives, made.formers);
+            let is_revoked = live.is_none() && self.is_revoked_of(order, &made)?;
             devices.push(OrderedDevice {
                 position,
                 ordered,
                 // What it is if nothing failed.
-                // What was revoked before the order was made is issued for it.
-                state: match (&live, revoked && formers > 0) {
-                    (Some(_), _) => OrderState::Issued,
-                    (None, true) => OrderState::Revoked,
-                    (None, false) => OrderState::Open,
+                state: match &live {
+                    Some(_) => OrderState::Issued,
+                    None if is_revoked => OrderState::Revoked,
+                    None => OrderState::Open,
                 },
                 before: live.is_some() && lives == 0,
                 made: lives + formers,
@@ -102,6 +104,20 @@ impl Registry {
         }
         self.read_steps(order, first, &mut devices)?;
         Ok(devices)
+    }
+
+    /// Whether the last certificate of a device was revoked after its order was made: what was revoked before is issued for
+    /// it.
+    fn is_revoked_of(&self, order: &OrderRecord, made: &Made) -> Result<bool> {
+        let Some(row) = made.revoked else { return Ok(false) };
+        if made.formers > 0 {
+            return Ok(true);
+        }
+        let session = self.session()?;
+        match records(&session, "WHERE id = ?1", values![row])?.first() {
+            Some(record) => is_revoked_since(&session, record, order.audit),
+            None => Ok(false),
+        }
     }
 
     /// The live certificates of devices of an order, by the folded id.
@@ -142,7 +158,7 @@ impl Registry {
                 true => made.lives += is_since,
                 false => {
                     made.formers += is_since;
-                    made.revoked = status == Status::Revoked.name();
+                    made.revoked = (status == Status::Revoked.name()).then_some(row.get(0)?);
                 }
             }
             Ok(())

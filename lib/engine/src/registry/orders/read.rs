@@ -11,10 +11,12 @@ use super::record::{OrderRecord, Ordered, Step, made_before};
 #[cfg(feature = "serve")]
 use crate::cert::Serial;
 use crate::client_id::DeviceId;
+use crate::crypto::{hex, sha256};
+use crate::registry::database::Session;
 use crate::registry::database::value::Fetched;
 use crate::registry::query::moment;
 use crate::registry::renames::Renames;
-use crate::registry::{Registry, RegistryError, Result, RowId};
+use crate::registry::{Record, Registry, RegistryError, Result, RowId};
 
 /// How many orders are named where one is not known.
 const MOST_KNOWN: usize = 3;
@@ -55,13 +57,14 @@ impl Registry {
         Err(RegistryError::UnknownOrder { name: name.to_owned(), known })
     }
 
-    /// Whether a device is in an order, not taken back, that was made after that certificate of it was recorded: the
-    /// order asks for another one.
-    pub(crate) fn is_ordered_since(&self, id: impl AsRef<str>, certificate: RowId) -> Result<bool> {
-        let sql = "SELECT 1 FROM order_device AS d JOIN device_order AS o ON o.id = d.of_order
-             WHERE d.folded_id = ?1 AND o.taken_back IS NULL
-             AND o.audit > (SELECT audit FROM certificate WHERE id = ?2)";
-        self.session()?.exists(sql, values![id.as_ref().to_lowercase(), certificate.0])
+    /// Whether a device is in an order, not taken back, that asks for another certificate than this one: it was made after
+    /// that was recorded, and if it was revoked, after that too.
+    pub(crate) fn is_ordered_since(&self, id: impl AsRef<str>, last: &Record) -> Result<bool> {
+        let session = self.session()?;
+        match ordered_since(&session, id.as_ref(), last.row)? {
+            Some(order) if last.revoked.is_some() => Ok(!is_revoked_since(&session, last, order)?),
+            order => Ok(order.is_some()),
+        }
     }
 
     /// What the order of a device says of it, if it is in one that was not taken back.
@@ -81,7 +84,9 @@ impl Registry {
             return Ok(ordered.unwrap_or_default());
         };
         match ordered.filter(|details| !details.is_empty()) {
-            Some(ordered) if self.is_ordered_since(id, last.row)? => Ok(ordered),
+            Some(ordered) if ordered_since(&self.session()?, id.as_ref(), last.row)?.is_some() => {
+                Ok(ordered)
+            }
             _ => Ok(last.details),
         }
     }
@@ -184,4 +189,21 @@ pub(super) fn read_ordered(row: &Fetched<'_>, first: usize) -> Result<Ordered> {
     let line: Option<i64> = row.get(first + 1)?;
     let id = DeviceId::known(row.get::<String>(first)?);
     Ok(Ordered { id, line: line.map(i64::cast_unsigned), details })
+}
+
+/// The row of the audit log that tells of a device's order, if that was not taken back and was made after a certificate was
+/// recorded.
+fn ordered_since(session: &Session<'_>, id: &str, certificate: RowId) -> Result<Option<i64>> {
+    let sql = "SELECT o.audit FROM order_device AS d JOIN device_order AS o ON o.id = d.of_order
+         WHERE d.folded_id = ?1 AND o.taken_back IS NULL
+         AND o.audit > (SELECT audit FROM certificate WHERE id = ?2)";
+    session.first(sql, values![id.to_lowercase(), certificate.0], |row| row.get(0))
+}
+
+/// Whether a certificate was revoked after a row of the audit log was written: when that was done counts, and not the
+/// date that was given.
+pub(super) fn is_revoked_since(session: &Session<'_>, record: &Record, row: i64) -> Result<bool> {
+    let name = format!("%\"{}\"%", hex(&sha256(&record.der)));
+    let sql = "SELECT 1 FROM audit WHERE action = 'revoke' AND sequence > ?1 AND detail LIKE ?2";
+    session.exists(sql, values![row, name])
 }

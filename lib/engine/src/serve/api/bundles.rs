@@ -110,7 +110,7 @@ fn check_kind(order: &OrderRecord, kind: Kind, terms: &Terms) -> Result<()> {
 fn replaced(ask: &Ask<'_>, id: &DeviceId, replace: bool) -> Result<Option<Record>> {
     let registry = ask.shared.pki.registry();
     let Some(last) = sign::last(ask.shared, id)? else { return Ok(None) };
-    if registry.is_ordered_since(id, last.row).map_err(|e| failed(&e))? {
+    if registry.is_ordered_since(id, &last).map_err(|e| failed(&e))? {
         return Ok(None);
     }
     let was_made_here = last.bundle.is_some()
