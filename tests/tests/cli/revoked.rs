@@ -246,3 +246,35 @@ fn an_order_does_not_bring_back_what_was_revoked_after_it() {
     let made = cli.run(&format!("device issue --order again --out out2 {CA_PW} --json")).expect(0);
     assert_eq!(numbers(&made.json()), [2, 0, 0], "{made:?}");
 }
+
+#[test]
+fn a_refused_run_calls_no_device_failed_that_has_or_had_a_certificate() {
+    let cli = with_one_revoked();
+    let shown = |order: &str| cli.run(&format!("order show {order} --json")).expect(0).json();
+    let states = |order: &str| {
+        let shown = shown(order);
+        ["issued", "failed", "revoked", "open"].map(|key| shown[key].as_u64().expect(key))
+    };
+    assert_eq!(states("acme"), [2, 0, 1, 0]);
+    let before = cli.ok("order list");
+    let line = format!("device issue --order acme --existing fail --out other {CA_PW}");
+    assert!(
+        cli.run(&line)
+            .expect(2)
+            .stderr
+            .contains("3 of 3 devices cannot be issued; nothing was made")
+    );
+    assert_eq!(states("acme"), [2, 0, 1, 0]);
+    assert_eq!(cli.ok("order list"), before);
+    // Nor does a run that goes on: what was revoked is not issued for another reason.
+    cli.run(&format!("{line} --keep-going")).expect(1);
+    assert_eq!(states("acme"), [2, 0, 1, 0]);
+    // It was refused as it had a certificate, and later that was revoked.
+    cli.write("late.csv", "id\ngw-9\n");
+    cli.ok(&format!("device issue gw-9 --ca line --out out {CA_PW}"));
+    cli.ok("order create late --from late.csv --ca line");
+    let line = format!("device issue --order late --existing fail --out other {CA_PW}");
+    assert!(cli.run(&line).expect(2).stderr.contains("nothing was made"));
+    cli.ok("device revoke gw-9");
+    assert_eq!(states("late"), [0, 0, 0, 1], "{}", shown("late"));
+}

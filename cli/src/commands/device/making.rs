@@ -240,7 +240,7 @@ pub(super) fn issue(
     line.finish();
     if let Err(ProvisionError::Faults { faults, .. }) = &summary {
         if !run.is_renewal {
-            note_failed(&pki, &faults.first, now)?;
+            note_failed(&pki, &never_issued(&pki, &faults.first)?, now)?;
         }
         args.write_failed(&faults.first, args.failed.clone(), out)?;
     }
@@ -304,6 +304,18 @@ fn tell_of_stations(others: &[OpenShare], out: Output) {
 
 fn devices(number: u64) -> String {
     count(usize::try_from(number).unwrap_or(usize::MAX), "device")
+}
+
+/// Faults of devices that never had a certificate. A run that is refused as a whole tries nothing: the others stay what
+/// they are.
+fn never_issued(pki: &Pki, faults: &[BadRow]) -> Result<Vec<BadRow>> {
+    let mut never = Vec::new();
+    for fault in faults {
+        if pki.registry().history(&fault.id)?.is_empty() {
+            never.push(fault.clone());
+        }
+    }
+    Ok(never)
 }
 
 /// Keeps with their orders which devices could not be issued.

@@ -189,7 +189,8 @@ impl Registry {
             match row.text(1)? {
                 Step::FAILED => {
                     device.failed = Some((at, row.get::<Option<String>>(4)?.unwrap_or_default()));
-                    if device.live.is_none() {
+                    // What was revoked on purpose stays so, whatever was tried afterwards.
+                    if device.state == OrderState::Open {
                         device.state = OrderState::Failed;
                     }
                 }

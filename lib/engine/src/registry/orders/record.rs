@@ -98,7 +98,7 @@ impl Step {
 pub enum OrderState {
     /// It has a live certificate.
     Issued,
-    /// It has none, and the last attempt failed.
+    /// It has none, the last attempt failed, and its last one was not revoked.
     Failed,
     /// It has none, and its last one was revoked.
     Revoked,

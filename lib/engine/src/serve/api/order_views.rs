@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::clock::rfc3339;
 use crate::orders::Progress;
-use crate::registry::{OrderRecord, OrderedDevice, Recent};
+use crate::registry::{OrderRecord, OrderState, OrderedDevice, Recent};
 
 /// Orders.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -108,7 +108,7 @@ pub(super) struct OrderDeviceView {
 impl OrderDeviceView {
     pub(super) fn of(order: &str, device: &OrderedDevice) -> Self {
         let live = device.live.as_ref();
-        let reason = device.failed.as_ref().filter(|_| live.is_none());
+        let reason = device.failed.as_ref().filter(|_| device.state == OrderState::Failed);
         Self {
             id: device.ordered.id.to_string(),
             order: order.to_owned(),
