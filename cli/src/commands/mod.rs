@@ -28,5 +28,6 @@ pub(crate) mod server;
 pub(crate) mod shortened;
 pub(crate) mod status;
 pub(crate) mod store;
+mod superseded;
 pub(crate) mod tenant;
 pub(crate) mod webhook;

@@ -264,3 +264,61 @@ fn an_id_is_the_same_to_the_letter_and_once() {
     // In another case it is another one, and both cannot be.
     cli.run("device issue x-1 X-1 --ca line --out out --plan").expect(2);
 }
+
+#[test]
+fn a_renewal_says_where_the_former_files_are() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue z1 z2 --ca line --out z {CA_PW}"));
+    let renew = |rest: &str| cli.run(&format!("device renew {rest} {CA_PW}")).expect(0).stderr;
+    let (first, moved) = (cli.path("z"), "the former files are in ");
+    let stayed =
+        format!("the former files were written to {}, and were not moved", first.display());
+    let said = renew("z2 --out zz9");
+    assert!(said.contains(&stayed) && !said.contains(moved), "{said}");
+    assert!(cli.path("z/z2/key.pem").exists() && !cli.path("zz9/.replaced").exists());
+    let said = renew("z1 --out z");
+    assert!(said.contains(&format!("{moved}z/.replaced")) && !said.contains("not moved"), "{said}");
+    assert!(cli.path("z/.replaced/z1/1/key.pem").exists());
+    let said = renew("z1 z2 --out zz9");
+    assert!(said.contains(&format!("{moved}zz9/.replaced")), "{said}");
+    assert!(said.contains(&stayed.replace("files", "files of 1 device")), "{said}");
+    assert!(cli.path("zz9/.replaced/z2/1/key.pem").exists());
+    assert!(cli.path("z/z1/key.pem").exists());
+}
+
+#[test]
+fn a_renewal_that_revokes_says_so_and_how_it_takes_effect() {
+    let Some(openssl) = tool("openssl") else { return };
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue z1 z2 --ca line --out z {CA_PW}"));
+    let former = cli.read("z/z1/cert.pem");
+    cli.write("former.pem", former);
+    let said = cli.run(&format!("device renew z2 --out z {CA_PW}")).expect(0).stderr;
+    assert!(!said.contains("revoked"), "{said}");
+    for line in ["device renew z1", "device issue z1 --existing replace --ca line"] {
+        let said = cli.run(&format!("{line} --revoke --out z {CA_PW}")).expect(0).stderr;
+        assert!(
+            said.contains("1 former certificate revoked, with the reason superseded"),
+            "{said}"
+        );
+        for next in ["`c8y-pki ca crl line`", "`c8y-pki tenant crl upload"] {
+            assert!(said.contains(next), "{said}");
+        }
+    }
+    cli.ok(&format!("ca crl line {CA_PW} --out line.crl"));
+    for (file, is_good) in [("former.pem", false), ("z/z1/cert.pem", true), ("z/z2/cert.pem", true)]
+    {
+        let said = openssl.output(&[
+            "verify",
+            "-crl_check",
+            "-CRLfile",
+            &cli.arg("line.crl"),
+            "-CAfile",
+            &cli.arg("pki/ca/root/cert.pem"),
+            "-untrusted",
+            &cli.arg("pki/ca/line/cert.pem"),
+            &cli.arg(file),
+        ]);
+        assert_eq!(said.status.success(), is_good, "{file}: {said:?}");
+    }
+}

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::left_out::LeftOut;
 use super::options::{Form, OutputArgs};
+use crate::commands::superseded;
 use crate::failure::{Outcome, Result};
 use crate::hint;
 use crate::old_ids;
@@ -25,6 +26,8 @@ pub(super) struct Done<'a> {
     pub(super) plain_keys: bool,
     /// Whether the run replaces devices.
     pub(super) replaces: bool,
+    /// Whether it revokes what they had.
+    pub(super) revokes: bool,
 }
 
 #[derive(Serialize)]
@@ -117,6 +120,22 @@ fn text(issued: &Issued<'_>) -> String {
     text
 }
 
+/// Says where the files of replaced certificates are: a run moves those that were at its place, and no others.
+fn tell_of_former_files(moved_to: &Path, summary: &Summary, out: Output) {
+    let elsewhere = &summary.formers.elsewhere;
+    let is_any_moved = summary.stopped || summary.replaced > elsewhere.values().sum();
+    if is_any_moved && moved_to.exists() {
+        out.note(&format!("the former files are in {}", moved_to.display()));
+    }
+    for (place, devices) in elsewhere {
+        let whose = match *devices == summary.replaced {
+            true => String::new(),
+            false => format!(" of {}", count(*devices, "device")),
+        };
+        out.note(&format!("the former files{whose} were written to {place}, and were not moved"));
+    }
+}
+
 fn remarks(
     args: &OutputArgs,
     summary: &Summary,
@@ -150,7 +169,11 @@ fn remarks(
         });
     }
     if summary.replaced > 0 && args.into == Form::Folders {
-        out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
+        tell_of_former_files(&args.out.join(".replaced"), summary, out);
+    }
+    if done.revokes && summary.replaced > 0 {
+        let revoked = superseded::revoked(summary.replaced, &summary.formers.cas);
+        out.note(&format!("{revoked}; and at the platform: {}", hint::run(&Task::UploadCrl)));
     }
     // Where the files of all of them went was said.
     if summary.incomplete > summary.elsewhere.values().sum() {

@@ -248,7 +248,8 @@ pub(super) fn issue(
         note_failed(&pki, &summary.failures, now)?;
     }
     let replaces = matches!(run.existing, Existing::Replace { .. });
-    let done = Done { secrets: job.secrets, plain_keys, replaces };
+    let revokes = matches!(run.existing, Existing::Replace { revoke: true });
+    let done = Done { secrets: job.secrets, plain_keys, replaces, revokes };
     let outcome = report(args, &summary?, done, out)?;
     if let Some(order) = shared {
         // It may have been taken back meanwhile: then nothing is left to make.

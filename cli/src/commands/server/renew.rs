@@ -135,6 +135,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let made = servers::make(&pki, (&ca, &key), &order, (&place, bundle), now)?;
     args.term.note(&profile, &ca, now, out);
     view::made(&made, &ca, out)?;
+    view::revoked(&order, out);
     Ok(Outcome::Done)
 }
 

@@ -113,6 +113,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     let made = servers::make(&pki, (&ca, &key), &order, (&args.out, bundle), now)?;
     args.term.note(&profile, &ca, now, out);
     view::made(&made, &ca, out)?;
+    view::revoked(&order, out);
     Ok(Outcome::Done)
 }
 

@@ -6,7 +6,7 @@ use c8y_pki_engine::servers::{Checked, MadeServer, ServerKey, ServerOrder};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::commands::{ml_dsa, planning};
+use crate::commands::{ml_dsa, planning, superseded};
 use crate::failure::Result;
 use crate::output::Output;
 use crate::render::{as_line, date};
@@ -51,6 +51,13 @@ pub(super) fn made(made: &MadeServer, ca: &Ca, out: Output) -> Result<()> {
     let root = if ca.chain.len() == 1 { "its CA" } else { "the root above it" };
     out.note(&format!("Clients have to trust {root}: {}", certificate_of_root(ca)));
     Ok(())
+}
+
+/// Says that the former certificate was revoked, if it was.
+pub(super) fn revoked(order: &ServerOrder<'_>, out: Output) {
+    if let Some((former, true)) = order.replaces {
+        out.note(&superseded::revoked(1, [&former.ca]));
+    }
 }
 
 /// What `--plan` shows.

@@ -1,6 +1,6 @@
 //! What a run is to do, and what it has done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use time::OffsetDateTime;
@@ -167,6 +167,26 @@ impl<'a> Rules<'a> {
     }
 }
 
+/// Certificates that a run is to replace.
+#[doc(hidden)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Formers {
+    /// The CAs that have issued them.
+    pub cas: BTreeSet<String>,
+    /// Where the files of those are that were put at another place than this run's, with the number of devices: these
+    /// files stay there.
+    pub elsewhere: BTreeMap<String, usize>,
+}
+
+impl Formers {
+    pub(super) fn add(&mut self, ca: String, elsewhere: Option<String>) {
+        self.cas.insert(ca);
+        if let Some(place) = elsewhere {
+            *self.elsewhere.entry(place).or_default() += 1;
+        }
+    }
+}
+
 /// What a run has done.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 #[non_exhaustive]
@@ -175,6 +195,10 @@ pub struct Summary {
     pub issued: usize,
     /// Those among them whose former certificate was replaced.
     pub replaced: usize,
+    /// What is known of the certificates that were to be replaced.
+    #[doc(hidden)]
+    #[serde(skip)]
+    pub formers: Formers,
     /// Devices that had a live certificate already.
     pub skipped: usize,
     /// Devices whose certificate was revoked: they get another one only when that is asked for.

@@ -57,7 +57,7 @@ pub use destination::{Out, Stream};
 pub(crate) use destination::{REPLACED, STAGING};
 pub use error::ProvisionError;
 pub use former::Keep;
-pub use job::{Existing, Job, RevokedDevices, Rules, Summary};
+pub use job::{Existing, Formers, Job, RevokedDevices, Rules, Summary};
 pub(crate) use plan::not_issued;
 pub use preview::{Preview, preview};
 pub use run::{run, run_shared, settle};

@@ -47,9 +47,17 @@ pub(super) enum Due {
     InPlaceOf(Replaced),
 }
 
+/// A certificate that is to be replaced.
+pub(super) struct Replaces {
+    replaced: Replaced,
+    ca: String,
+    /// Where its files are, if that is another place than this run's.
+    elsewhere: Option<String>,
+}
+
 /// What is done with one device.
 pub(super) enum Decision {
-    Issue(Option<Replaced>),
+    Issue(Option<Replaces>),
     Skip,
     /// Its certificate was revoked: no new one without being asked.
     Revoked(BadRow),
@@ -70,10 +78,13 @@ impl Plan {
 
     fn add(&mut self, device: &Device, decision: Decision, planner: &Planner<'_>) {
         let due = match decision {
-            Decision::Issue(replaced) => {
+            Decision::Issue(former) => {
                 self.total += 1;
                 self.new_keys += usize::from(device.key == DeviceKey::New);
-                replaced.map_or(Due::New, Due::InPlaceOf)
+                former.map_or(Due::New, |Replaces { replaced, ca, elsewhere }| {
+                    self.summary.formers.add(ca, elsewhere);
+                    Due::InPlaceOf(replaced)
+                })
             }
             Decision::Revoked(_) => {
                 self.summary.revoked += 1;
@@ -85,7 +96,7 @@ impl Plan {
             Decision::Skip => {
                 self.summary.skipped += 1;
                 if planner.is_incomplete(device) {
-                    if let Some(place) = planner.elsewhere(device) {
+                    if let Some(place) = planner.live_elsewhere(device) {
                         *self.summary.elsewhere.entry(place).or_default() += 1;
                     }
                     self.summary.incomplete += 1;
@@ -212,14 +223,18 @@ impl Planner<'_> {
     }
 
     /// Where the files of a device that was issued before were put, if that is another place than that of this run.
-    fn elsewhere(&self, device: &Device) -> Option<String> {
-        let live = self.registry.live_device(&device.id).ok().flatten()?;
-        let place = live.location?;
-        if self.at.location_of(&device.id).is_some_and(|here| here == place) {
+    fn live_elsewhere(&self, device: &Device) -> Option<String> {
+        self.elsewhere(device, &self.registry.live_device(&device.id).ok().flatten()?)
+    }
+
+    /// The same of a certificate that it has.
+    fn elsewhere(&self, device: &Device, record: &Record) -> Option<String> {
+        let place = record.location.as_ref()?;
+        if self.at.location_of(&device.id).is_some_and(|here| here == *place) {
             return None;
         }
         let folder = place.file_name().is_some_and(|name| *name == *device.id.file_name());
-        let place = if folder { place.parent()? } else { &place };
+        let place = if folder { place.parent()? } else { place };
         Some(place.display().to_string())
     }
 
@@ -238,7 +253,9 @@ impl Planner<'_> {
                 if self.since.is_none_or(|since| record.recorded < since)
                     && record.row <= self.begun =>
             {
-                Decision::Issue(Some(Replaced { row: record.row, revoke }))
+                let elsewhere = self.elsewhere(device, &record);
+                let replaced = Replaced { row: record.row, revoke };
+                Decision::Issue(Some(Replaces { replaced, ca: record.ca, elsewhere }))
             }
             Some(_) => Decision::Skip,
             // Revoked a moment ago.
