@@ -322,3 +322,24 @@ fn a_renewal_that_revokes_says_so_and_how_it_takes_effect() {
         assert_eq!(said.status.success(), is_good, "{file}: {said:?}");
     }
 }
+
+#[test]
+fn a_device_that_keeps_its_key_elsewhere_gets_certificates_only() {
+    let Some(openssl) = tool("openssl") else { return };
+    let cli = Cli::with_cas();
+    let (key, csr) = (cli.arg("k.key"), cli.arg("k.csr"));
+    let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=k"];
+    openssl.run(&[&["req", "-new", "-keyout", &key, "-out", &csr], &new[..]].concat());
+    cli.ok(&format!("device sign k.csr --ca line --out out {CA_PW}"));
+    for more in ["--plan", CA_PW] {
+        for kinds in ["pem,p12", "jks", "thin-edge", "truststore-p12"] {
+            let line = format!("device renew k --csr k.csr --bundle {kinds} --out out {more}");
+            let said = cli.fails(2, &line);
+            assert!(said.contains("the device \"k\" keeps its key"), "{line}: {said}");
+            assert!(said.contains(kinds.trim_start_matches("pem,")), "{line}: {said}");
+        }
+    }
+    assert_eq!(cli.names("out/k"), ["cert.pem", "chain.pem"]);
+    cli.ok(&format!("device renew k --csr k.csr --bundle pem --out out {CA_PW}"));
+    assert_eq!(cli.names("out/k"), ["cert.pem", "chain.pem"]);
+}

@@ -323,3 +323,60 @@ fn days_of_a_server_are_the_whole_of_its_validity() {
     cli.ok(&format!("server renew a --days 397 {CA_PW}"));
     assert!(validity(&cli, "servers/a/cert.pem").is_none_or(|v| v == time::Duration::days(397)));
 }
+
+#[test]
+fn a_server_that_keeps_its_key_gets_certificates_only() {
+    let cli = edge();
+    let Some(()) = request(&cli, "DNS:web.example.com") else { return };
+    cli.ok(&format!("server sign web.csr --san-from-request --ca edge --out servers {CA_PW}"));
+    for more in ["--plan", CA_PW] {
+        for kinds in ["pem,p12", "jks", "truststore-p12"] {
+            let line = format!("server renew web --bundle {kinds} {more}");
+            let said = cli.fails(2, &line);
+            assert!(said.contains("the server \"web\" keeps its key"), "{line}: {said}");
+            assert!(said.contains(kinds.trim_start_matches("pem,")), "{line}: {said}");
+        }
+    }
+    assert_eq!(cli.names("servers"), ["web"]);
+    cli.ok(&format!("server renew web --bundle pem {CA_PW}"));
+    assert_eq!(cli.names("servers/web"), ["cert.pem", "chain.pem"]);
+}
+
+#[test]
+fn a_request_with_another_key_is_signed_in_the_place_of_the_former_certificate() {
+    let cli = edge();
+    let Some(()) = request(&cli, "DNS:web.example.com") else { return };
+    let line = format!("server sign web.csr --san-from-request --ca edge --out servers {CA_PW}");
+    cli.ok(&line);
+    let first = certificate(&cli, "servers/web/cert.pem");
+    // With the same key it is renewed.
+    assert!(cli.fails(2, &line).contains("server renew web"));
+    request(&cli, "DNS:web.example.com");
+    for more in ["", " --plan"] {
+        let said = cli.fails(2, &format!("{line}{more}"));
+        assert!(said.contains("for another key") && said.contains("--replace"), "{said}");
+        assert!(!said.contains("server renew"), "{said}");
+    }
+    let said = cli.run(&format!("{line} --replace")).expect(0).stderr;
+    assert!(!said.contains("revoked"), "{said}");
+    let second = certificate(&cli, "servers/web/cert.pem");
+    assert_ne!(first.spki, second.spki);
+    // What is revoked is told, by each verb that does so, and is in the list.
+    for again in [format!("{line} --replace"), format!("server renew web {CA_PW}")] {
+        let live = certificate(&cli, "servers/web/cert.pem");
+        let said = cli.run(&format!("{again} --revoke")).expect(0).stderr;
+        assert!(said.contains("former certificate revoked, with the reason superseded"), "{said}");
+        assert!(said.contains("`c8y-pki ca crl edge`"), "{said}");
+        cli.ok(&format!("ca crl edge {CA_PW} --out edge.crl"));
+        let text = tool("openssl").expect("openssl").run(&[
+            "crl",
+            "-in",
+            &cli.arg("edge.crl"),
+            "-noout",
+            "-text",
+        ]);
+        let listed = |serial: String| text.to_lowercase().contains(&serial.to_lowercase());
+        assert!(listed(live.serial.to_string()), "{text}");
+        assert!(!listed(first.serial.to_string()), "{text}");
+    }
+}

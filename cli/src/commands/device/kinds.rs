@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use c8y_pki_core::failure::Task;
 use c8y_pki_engine::list::Devices;
 use c8y_pki_engine::provision::bundle::{self, Bundle};
 use c8y_pki_engine::registry::{Record, Registry};
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
+use crate::hint;
 
 /// What files devices get.
 pub(super) enum Kinds {
@@ -74,6 +76,21 @@ impl Kinds {
             Self::AsTheyHad(kinds) => (kinds, &[]),
         }
     }
+}
+
+/// Refuses all files but certificates for who keeps a key that is not here: they would be left out without a word.
+pub(crate) fn check_without_key(kinds: &[Bundle], whose: &str) -> Result<()> {
+    let Some(kind) = kinds.iter().find(|kind| **kind != Bundle::Pem) else { return Ok(()) };
+    let kind = kind.name();
+    Err(Failure::usage(
+        format!(
+            "{whose} keeps its key, which is not here: it gets cert.pem and chain.pem, and no {kind}"
+        ),
+        format!(
+            "leave {kind} out; where the key is, make it with {}",
+            hint::run(&Task::CreateStore)
+        ),
+    ))
 }
 
 /// Adds the kinds that a device had with this certificate.

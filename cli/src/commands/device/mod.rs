@@ -32,6 +32,7 @@ mod show;
 mod sign;
 mod token;
 
+pub(crate) use kinds::check_without_key;
 pub(crate) use options::{KeyPolicyArgs, Pkcs12Args};
 pub(crate) use revoke::reason;
 

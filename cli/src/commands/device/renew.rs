@@ -16,7 +16,7 @@ use c8y_pki_engine::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::kinds::Kinds;
+use super::kinds::{Kinds, check_without_key};
 use super::making::issue;
 use super::options::{KeyPolicyArgs, OutputArgs};
 use super::ordered::{Ordered, refuse_unlike};
@@ -89,6 +89,9 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         (None, None) if args.reuse_key => RenewedKey::Same(password.as_ref()),
         (None, None) => RenewedKey::New,
     };
+    if let (Some(_), Some(record)) = (&request, records.first()) {
+        check_without_key(&args.output.bundle, &record.whose())?;
+    }
     let ca = issuer(args, &records)?;
     let kinds = Kinds::kept(&args.output.bundle, &records, &args.output.out);
     if args.reuse_key && !args.output.plan {

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 
 use super::options::{FileArgs, PlanArgs, SanArgs, TermArgs, trusted};
 use super::view;
+use crate::commands::device::check_without_key;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -87,6 +88,9 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let former = servers::live(&pki, &name)?;
     // As it is written there: case does not tell two apart.
     let name = former.holder.server().cloned().unwrap_or(name);
+    if !former.has_key {
+        check_without_key(&args.bundle, &former.whose())?;
+    }
     let certificate = former.certificate()?;
     let place = place(args, &former)?;
     outlet::check_folder(&place)?;

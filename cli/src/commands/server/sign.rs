@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki_core::cert::AltName;
+use c8y_pki_core::crypto::PublicKey;
 use c8y_pki_core::csr::Request;
 use c8y_pki_core::read;
 use c8y_pki_engine::Error;
+use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::bundle::Bundle;
 use c8y_pki_engine::registry::ServerName;
 use c8y_pki_engine::servers::{self, ServerFiles, ServerKey, ServerOrder};
@@ -92,7 +94,10 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     let ca = pki.ca(&args.ca)?;
     let former = match args.replace {
         true => Some(servers::live(&pki, &name)?),
-        false => None,
+        false => {
+            refuse_another_key(&pki, &name, public_key)?;
+            None
+        }
     };
     // As it is written there: case does not tell two apart.
     let recorded = former.as_ref().and_then(|former| former.holder.server().cloned());
@@ -115,6 +120,22 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     view::made(&made, &ca, out)?;
     view::revoked(&order, out);
     Ok(Outcome::Done)
+}
+
+/// Refuses a request with another key than the server's live certificate has: to renew that would certify the key that it
+/// is to lose.
+fn refuse_another_key(pki: &Pki, name: &ServerName, public_key: &PublicKey) -> Result<()> {
+    let Some(live) = pki.registry().live_server(name)? else { return Ok(()) };
+    if live.certificate()?.spki == public_key.spki() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!(
+            "the server {name} has a live certificate already, {}, for another key",
+            live.serial
+        ),
+        "to sign this request in its place, add --replace",
+    ))
 }
 
 /// The only request of a file.
