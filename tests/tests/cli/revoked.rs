@@ -278,3 +278,34 @@ fn a_refused_run_calls_no_device_failed_that_has_or_had_a_certificate() {
     cli.ok("device revoke gw-9");
     assert_eq!(states("late"), [0, 0, 0, 1], "{}", shown("late"));
 }
+
+#[test]
+fn a_renewal_leaves_out_what_was_revoked_and_says_so() {
+    let cli = with_one_revoked();
+    let left_out = "1 device left out: revoked (gw-2). Issue one again by its id";
+    for what in ["--order acme", "--from list.csv"] {
+        let line = format!("device renew {what} --out out");
+        let planned = cli.run(&format!("{line} --plan --json")).expect(0);
+        let done = cli.run(&format!("{line} {CA_PW} --json")).expect(0);
+        for said in [&planned, &done] {
+            assert_eq!(numbers(&said.json()), [2, 2, 1], "{line}: {said:?}");
+            assert_eq!(said.json()["revoked_ids"], serde_json::json!(["gw-2"]), "{line}");
+            assert!(said.stderr.contains(left_out), "{said:?}");
+        }
+        assert_ne!(is_good(&cli, "gw-1"), Some(false), "{line}");
+        assert_ne!(is_good(&cli, "gw-2"), Some(true), "{line}");
+    }
+    // Nothing but revoked ones is no success.
+    cli.write("one.csv", "id\ngw-2\n");
+    let line = "device renew --from one.csv --out out";
+    let planned = cli.run(&format!("{line} --plan")).expect(1);
+    let done = cli.run(&format!("{line} {CA_PW}")).expect(1);
+    assert_eq!(planned.error(), done.error());
+    assert!(planned.error().contains("1 device is revoked"), "{planned:?}");
+    // By its id it is meant, and the way that is named works.
+    let refused = cli.run("device renew gw-1 gw-2 --out out --plan").expect(2).stderr;
+    assert!(refused.contains("device id \"gw-2\" was revoked on "), "{refused}");
+    assert!(refused.contains("device issue gw-2 --existing replace"), "{refused}");
+    cli.ok(&format!("device issue gw-2 --existing replace --out out {CA_PW}"));
+    assert_ne!(is_good(&cli, "gw-2"), Some(false));
+}

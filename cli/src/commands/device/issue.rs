@@ -193,6 +193,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
         subject,
         existing,
         revoked,
+        left_out: Vec::new(),
         keep,
         keys,
         kinds,

@@ -24,7 +24,7 @@ pub(super) const INTERRUPTED: &str = "interrupted; run the same command again to
 pub(super) struct Done<'a> {
     pub(super) secrets: Option<&'a Path>,
     pub(super) plain_keys: bool,
-    /// Whether the run replaces devices.
+    /// Whether the run can be asked to replace revoked devices too.
     pub(super) replaces: bool,
     /// Whether it revokes what they had.
     pub(super) revokes: bool,

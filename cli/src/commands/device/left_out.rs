@@ -3,8 +3,18 @@
 use crate::failure::Failure;
 use crate::render::count;
 
+/// How many ids a summary has.
+const MOST_IDS: usize = 100;
+
 /// How many of them are named.
 const MOST_NAMED: usize = 5;
+
+/// Adds devices that were left out before a run was asked about the others.
+pub(super) fn add(more: Vec<String>, (number, ids): (&mut usize, &mut Vec<String>)) {
+    *number += more.len();
+    let room = MOST_IDS.saturating_sub(ids.len());
+    ids.extend(more.into_iter().take(room));
+}
 
 /// Devices that are left out.
 pub(super) struct LeftOut<'a> {

@@ -18,6 +18,7 @@ use c8y_pki_engine::registry::{OpenShare, Step};
 use time::OffsetDateTime;
 
 use super::issued::{Done, report};
+use super::left_out;
 use super::options::{Form, OutputArgs};
 use super::planned;
 use super::run::Run;
@@ -162,7 +163,7 @@ impl Passwords {
 /// Asks for the passwords, issues, and reports. `each_chunk` gets the devices of each chunk when they are issued.
 pub(super) fn issue(
     mut pki: Pki,
-    run: Run,
+    mut run: Run,
     args: &OutputArgs,
     each_chunk: &(dyn Fn(&[DeviceId]) + Sync),
     now: OffsetDateTime,
@@ -175,7 +176,7 @@ pub(super) fn issue(
         trusted.extend(values::certificates(path)?);
     }
     if args.plan {
-        return planned::show(&pki, &run, (args, &trusted), now, out);
+        return planned::show(&pki, &mut run, (args, &trusted), now, out);
     }
     let key = unlock(&run.ca, args.ca_password_file.as_ref())?;
     let has_keys = run.devices.has_keys();
@@ -229,7 +230,8 @@ pub(super) fn issue(
     // What a tool says stands on lines of its own.
     let issued = |ids: &[DeviceId]| line.aside(|| each_chunk(ids));
     let context = Context { now, stop: &stop, progress: &told, issued: &issued };
-    let summary = match shared {
+    let replaces = run.may_issue_revoked();
+    let mut summary = match shared {
         None => provision::run(&mut pki, &job, run.devices, &context),
         Some(order) => {
             let waits = |others: &[OpenShare]| line.aside(|| tell_of_stations(others, out));
@@ -247,7 +249,9 @@ pub(super) fn issue(
     if let (Ok(summary), false) = (&summary, run.is_renewal) {
         note_failed(&pki, &summary.failures, now)?;
     }
-    let replaces = matches!(run.existing, Existing::Replace { .. });
+    if let Ok(summary) = &mut summary {
+        left_out::add(run.left_out, (&mut summary.revoked, &mut summary.revoked_ids));
+    }
     let revokes = matches!(run.existing, Existing::Replace { revoke: true });
     let done = Done { secrets: job.secrets, plain_keys, replaces, revokes };
     let outcome = report(args, &summary?, done, out)?;

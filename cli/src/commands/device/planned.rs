@@ -7,7 +7,7 @@ use c8y_pki_engine::provision::{self, Existing, Preview, Rules, Stream};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::left_out::LeftOut;
+use super::left_out::{self, LeftOut};
 use super::options::OutputArgs;
 use super::run::Run;
 use crate::commands::{planning, shortened};
@@ -57,7 +57,7 @@ impl View {
 /// Shows what would be issued. Nothing is changed. It ends as the run would.
 pub(super) fn show(
     pki: &Pki,
-    run: &Run,
+    run: &mut Run,
     (args, trusted): (&OutputArgs, &[Certificate]),
     now: OffsetDateTime,
     out: Output,
@@ -83,14 +83,16 @@ pub(super) fn show(
         policy: &policy,
     };
     let stream = Stream::new(std::io::sink());
-    let preview = provision::preview(pki, rules, args.destination(&stream), &run.devices, now)?;
+    let mut preview = provision::preview(pki, rules, args.destination(&stream), &run.devices, now)?;
+    let left_out = std::mem::take(&mut run.left_out);
+    left_out::add(left_out, (&mut preview.revoked, &mut preview.revoked_ids));
     let usual = Validity::of(&run.profile, now, None);
     shortened::note(args.days, &usual, run.ca.certificate(), out);
     out.faults(&preview.failures);
     let view = View::of(preview, run, args);
     out.result(&view, text)?;
     let plan = &view.preview;
-    let replaces = matches!(run.existing, Existing::Replace { .. });
+    let replaces = run.may_issue_revoked();
     let left_out = LeftOut { number: plan.revoked, ids: &plan.revoked_ids, replaces };
     let refusal = left_out.refusal(plan.issued + plan.skipped + plan.failed);
     left_out.sentence().filter(|_| refusal.is_none()).iter().for_each(|line| out.warning(line));

@@ -7,16 +7,17 @@ use c8y_pki_core::name::Name;
 use c8y_pki_core::read;
 use c8y_pki_engine::Error;
 use c8y_pki_engine::files;
-use c8y_pki_engine::list::{DeviceList, Devices};
+use c8y_pki_engine::list::{BadRow, DeviceList, Devices};
 use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
-use c8y_pki_engine::provision::renew::{self, RenewedKey};
+use c8y_pki_engine::provision::renew::{self, LiveOf, RenewedKey};
 use c8y_pki_engine::provision::{Existing, ProvisionError, RevokedDevices};
 use c8y_pki_engine::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
 
 use super::kinds::{Kinds, check_without_key};
+use super::left_out::LeftOut;
 use super::making::issue;
 use super::options::{KeyPolicyArgs, OutputArgs};
 use super::ordered::{Ordered, refuse_unlike};
@@ -32,8 +33,9 @@ use crate::values;
 A device keeps its id, its subject, the type of its key and its details in the registry, and gets the
 kinds of files that it had, unless options say otherwise. If all devices are in one order, they are
 made as that says.
-The former certificate becomes superseded, and the former directory is moved to DIR/.replaced. After
-an interruption run the same command again: it finishes the run and renews nothing twice.
+The former certificate becomes superseded, and the former directory is moved to DIR/.replaced, if it
+is in DIR. Devices of a list or of an order whose certificate was revoked are left out and named.
+After an interruption run the same command again: it finishes the run and renews nothing twice.
 
 Examples:
   c8y-pki device renew gw-0001 --out out
@@ -42,7 +44,7 @@ Examples:
   c8y-pki device renew --order acme-11 --out out --store-password-file store.pw
   c8y-pki device renew gw-0002 --csr gw-0002.csr --out out --revoke
 
-Exit codes: 0 done, or nothing to do; 1 with --keep-going, some devices failed; 2 a device cannot be renewed as asked, nothing was made;
+Exit codes: 0 done, or nothing to do; 1 some devices failed (--keep-going), or all are revoked; 2 a device cannot be renewed as asked, nothing was made;
 3 the environment failed or the run was interrupted: run it again.")]
 pub(crate) struct RenewArgs {
     /// Device identifiers
@@ -78,7 +80,7 @@ pub(crate) struct RenewArgs {
 pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let mut pki = args.output.open(dir, now, out)?;
-    let (records, faults) = wanted(args, &pki, now, out)?;
+    let Wanted { records, faults, left_out } = wanted(args, &pki, now, out)?;
     let request = args.csr.as_deref().map(request).transpose()?;
     let reads_keys = args.reuse_key || args.key.is_some();
     let password = if reads_keys { args.output.key_source().given()? } else { None };
@@ -118,6 +120,10 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         if !args.output.plan {
             args.output.settle(&mut pki, out)?;
         }
+        let (number, ids) = (left_out.len(), left_out.as_slice());
+        if let Some(refused) = (LeftOut { number, ids, replaces: false }).refusal(0) {
+            return Err(refused);
+        }
         out.note("Nothing to renew.");
         return Ok(Outcome::Done);
     };
@@ -136,6 +142,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         existing,
         // None of them is among the live ones.
         revoked: RevokedDevices::LeaveOut,
+        left_out,
         keep,
         keys,
         kinds,
@@ -146,13 +153,18 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     issue(pki, run, &output, &|_| {}, now, out)
 }
 
+/// What is to be renewed.
+#[derive(Default)]
+struct Wanted {
+    records: Vec<Record>,
+    /// Devices that have no live certificate.
+    faults: Vec<BadRow>,
+    /// Devices of a list or an order that were revoked.
+    left_out: Vec<String>,
+}
+
 /// The certificates that are to be renewed, and devices that have none.
-fn wanted(
-    args: &RenewArgs,
-    pki: &Pki,
-    now: OffsetDateTime,
-    out: Output,
-) -> Result<(Vec<Record>, Vec<c8y_pki_engine::list::BadRow>)> {
+fn wanted(args: &RenewArgs, pki: &Pki, now: OffsetDateTime, out: Output) -> Result<Wanted> {
     let soon = args.expiring.map(|time| now + time);
     if let (Some(soon), false) = (soon, args.selection.is_given()) {
         if let Some(name) = &args.ca {
@@ -165,7 +177,7 @@ fn wanted(
             expires_before: Some(soon),
             ..Filter::default()
         };
-        return Ok((pki.registry().find(&filter)?, Vec::new()));
+        return Ok(Wanted { records: pki.registry().find(&filter)?, ..Wanted::default() });
     }
     let ids = match args.selection.read_open(pki.registry(), out)? {
         Some(selected) => selected.list,
@@ -177,10 +189,19 @@ fn wanted(
             "renew them one by one",
         ));
     }
-    let (mut records, faults) = renew::live_of(pki.registry(), ids)?;
-    records.retain(|record| soon.is_none_or(|soon| record.not_after < soon));
-    // What has no certificate ends at no time.
-    Ok((records, if soon.is_none() { faults } else { Vec::new() }))
+    let LiveOf { mut records, revoked, mut faults } = renew::live_of(pki.registry(), ids)?;
+    if let Some(soon) = soon {
+        records.retain(|record| record.not_after < soon);
+        // What has no certificate ends at no time.
+        return Ok(Wanted { records, ..Wanted::default() });
+    }
+    if args.selection.is_given() {
+        let left_out = revoked.into_iter().map(|row| row.id).collect();
+        return Ok(Wanted { records, faults, left_out });
+    }
+    // Who names one by its id means it.
+    faults.extend(revoked);
+    Ok(Wanted { records, faults, left_out: Vec::new() })
 }
 
 fn request(path: &Path) -> Result<Request> {

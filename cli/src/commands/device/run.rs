@@ -22,10 +22,19 @@ pub(super) struct Run {
     pub(super) keys: KeyPolicy,
     pub(super) kinds: Kinds,
     pub(super) devices: Devices,
+    /// Devices that are none of these, since they were revoked.
+    pub(super) left_out: Vec<String>,
     /// The order that they are in.
     pub(super) order: Option<OrderRecord>,
     /// Whether live certificates are renewed: what is wrong with others is no attempt to issue them.
     pub(super) is_renewal: bool,
     /// Whether other stations make that order too.
     pub(super) is_shared: bool,
+}
+
+impl Run {
+    /// Whether it replaces certificates and can be asked to replace revoked ones too.
+    pub(super) fn may_issue_revoked(&self) -> bool {
+        matches!(self.existing, Existing::Replace { .. }) && !self.is_renewal
+    }
 }

@@ -80,24 +80,49 @@ pub fn recover(registry: &Registry, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The live certificates of devices; those without one are faults.
-pub fn live_of(registry: &Registry, ids: DeviceList) -> Result<(Vec<Record>, Vec<BadRow>)> {
-    let (mut records, mut faults) = (Vec::new(), ids.faults);
+/// Devices that are to be renewed.
+#[derive(Debug, Default)]
+pub struct LiveOf {
+    /// Their live certificates.
+    pub records: Vec<Record>,
+    /// Those whose certificate was revoked: they are not renewed.
+    pub revoked: Vec<BadRow>,
+    /// Those that have none for another reason, and what is wrong with the list.
+    pub faults: Vec<BadRow>,
+}
+
+/// The live certificates of devices, and why others have none.
+pub fn live_of(registry: &Registry, ids: DeviceList) -> Result<LiveOf> {
+    let mut found = LiveOf { faults: ids.faults, ..LiveOf::default() };
     for device in ids.devices {
-        match registry.live_device(&device.id)? {
-            Some(record) => records.push(record),
+        if let Some(record) = registry.live_device(&device.id)? {
+            found.records.push(record);
+            continue;
+        }
+        let id = device.id.as_str();
+        let last = registry.history(id)?.pop();
+        // One that was revoked is issued only if that is asked for.
+        let task = Task::IssueDevice { id: id.to_owned(), replace: last.is_some() };
+        // An order that is younger asks for a new certificate.
+        let revoked = match &last {
+            Some(last) if !registry.is_ordered_since(id, last.row)? => last.revoked,
+            _ => None,
+        };
+        match revoked {
+            Some((at, reason)) => {
+                let (since, why) = (at.date(), reason.name());
+                let message = format!("device id {id:?} was revoked on {since} ({why})");
+                let hint = Hint::run("if it is to get a new certificate, issue one", task);
+                found.revoked.push(BadRow::of(&device, message, Some(hint)));
+            }
             None => {
-                let id = device.id.as_str();
                 let message = format!("device id {id:?} has no live certificate");
-                // One that was revoked is issued only if that is asked for.
-                let replace = !registry.history(id)?.is_empty();
-                let task = Task::IssueDevice { id: id.to_owned(), replace };
                 let hint = Hint::run("issue one", task);
-                faults.push(BadRow::of(&device, message, Some(hint)));
+                found.faults.push(BadRow::of(&device, message, Some(hint)));
             }
         }
     }
-    Ok((records, faults))
+    Ok(found)
 }
 
 /// Where renewed certificates get their keys.
