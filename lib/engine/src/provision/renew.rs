@@ -105,7 +105,7 @@ pub fn live_of(registry: &Registry, ids: DeviceList) -> Result<LiveOf> {
         let task = Task::IssueDevice { id: id.to_owned(), replace: last.is_some() };
         // An order that is younger asks for a new certificate.
         let revoked = match &last {
-            Some(last) if !registry.is_ordered_since(id, last.row)? => last.revoked,
+            Some(last) if !registry.is_ordered_since(id, last)? => last.revoked,
             _ => None,
         };
         match revoked {
