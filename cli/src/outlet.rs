@@ -66,6 +66,18 @@ pub(crate) fn check_place(path: Option<&Path>) -> Result<()> {
     }
 }
 
+/// Refuses to write over a file that the same command reads with `option`, by whatever name.
+pub(crate) fn check_not_read(to: Option<&Path>, option: &str, from: &Path) -> Result<()> {
+    let Some(to) = to.filter(|to| !is_stdout(to)) else { return Ok(()) };
+    if files::one_name(to) != files::one_name(from) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("{} is read with {option}, and would be written over", to.display()),
+        "name another file with --out",
+    ))
+}
+
 /// Refuses `-` where a directory is to be written.
 pub(crate) fn check_folder(path: &Path) -> Result<()> {
     if path == Path::new("-") {

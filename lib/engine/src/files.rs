@@ -21,7 +21,9 @@ use std::path::{Path, PathBuf};
 use crate::failure::{Failure, Fault, Hint};
 pub(crate) use cached::{Cached, Looked};
 use destination::{Destination, Unfit};
-pub use destination::{check_place, check_replaceable, is_stdout, is_stream, open_stream, stands};
+pub use destination::{
+    check_place, check_replaceable, is_stdout, is_stream, one_name, open_stream, stands,
+};
 pub(crate) use destination::{followed, regular};
 pub(crate) use folder::{
     create_new_private_dir, remove_file, remove_tree, rename, sync_dir, sync_tree,

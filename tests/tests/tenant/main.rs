@@ -22,6 +22,7 @@ mod registration;
 mod roles;
 mod rollout;
 mod rollout_again;
+mod rollout_places;
 mod rollout_told;
 mod selftest;
 mod service;

@@ -115,9 +115,19 @@ struct Made {
     file: String,
 }
 
+/// Refuses to draw over a file that is read; the directory of single files replaces none.
+fn refuse_own_input(args: &LabelsArgs) -> Result<()> {
+    let own = [("--from", &args.from), ("--one-time-passwords", &args.one_time_passwords)];
+    let secrets = args.secrets.iter().map(|path| ("--secrets", path.as_path()));
+    let read = own.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)));
+    read.chain(secrets)
+        .try_for_each(|(option, path)| outlet::check_not_read(Some(&args.out), option, path))
+}
+
 pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
     refuse_other_form(args)?;
     refuse_nobody(args)?;
+    refuse_own_input(args)?;
     let template = template(args)?;
     if args.format == FormArg::Svg {
         outlet::check_folder(&args.out)?;

@@ -153,6 +153,7 @@ pub(super) fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
         ));
     }
     if let Some(path) = &args.from {
+        outlet::check_not_read(args.out.as_deref(), "--from", path)?;
         let list = args.columns.open(path, out)?;
         if dir.join("pki.toml").exists() {
             out.note(

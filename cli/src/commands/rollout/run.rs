@@ -22,7 +22,7 @@ use crate::hint::{self, SharedOptions};
 use crate::line::Line;
 use crate::old_ids;
 use crate::outlet;
-use crate::output::Output;
+use crate::output::{Output, is_stdout};
 use crate::pace::raise_file_limit;
 use crate::progress::Phases;
 use crate::render::count;
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &RolloutArgs, line: &Line, pki: &Path, out: Output) -> R
         is_of_file: true,
     });
     if let Some(page) = &args.report {
-        check_page(page)?;
+        check_page(page, &spec)?;
     }
     let stop = stop::on_interrupt();
     raise_file_limit();
@@ -285,8 +285,14 @@ fn warn_of_verdict(report: &Report, out: Output) {
     }
 }
 
-/// Refuses to write over a file that is no such page.
-fn check_page(path: &Path) -> Result<()> {
+/// Refuses to write over a file that is no such page, and where the rollout reads or writes something else.
+fn check_page(path: &Path, spec: &Spec) -> Result<()> {
+    if let Some(purpose) = rollout::purpose(spec, path).filter(|_| !is_stdout(path)) {
+        return Err(Failure::usage(
+            format!("the page would be written to {}, which {purpose}", path.display()),
+            "name another file with --report",
+        ));
+    }
     if !outlet::stands(path)?
         || files::read(path).is_ok_and(|b| b.starts_with(report::MARK.as_bytes()))
     {

@@ -12,7 +12,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{Access, FileError, WRITE, fail, parent};
 use crate::failure::{Hint, Permission};
@@ -256,6 +256,23 @@ pub fn check_replaceable(path: &Path) -> Result<(), FileError> {
     regular(path, "what it holds is to be replaced").map(drop)
 }
 
+/// The one name of a place, by which two paths are known to lead to the same one: absolute, behind all links, also where
+/// nothing is yet.
+pub fn one_name(path: &Path) -> PathBuf {
+    let path = followed(path);
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let mut name = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(name.pop()),
+            part => name.push(part),
+        }
+        // What `..` leads to is above where a link leads.
+        name = name.canonicalize().unwrap_or(name);
+    }
+    name
+}
+
 /// Behind all links; the path itself where they lead to no file.
 pub(crate) fn followed(path: &Path) -> PathBuf {
     match Destination::of(path) {
@@ -299,6 +316,31 @@ mod tests {
         symlink("nowhere/later", at("lost")).unwrap();
         assert!(check_place(&at("lost")).is_err());
         assert!(check_place(&at("free")).is_ok());
+    }
+
+    #[test]
+    fn a_place_has_one_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir_all(at("far/deep")).unwrap();
+        fs::write(at("list"), "").unwrap();
+        symlink("far/deep", at("link")).unwrap();
+        symlink("./list", at("other")).unwrap();
+        symlink("none/../later", at("dangling")).unwrap();
+        for (one, other) in [
+            ("list", "./list"),
+            ("list", "far/../list"),
+            ("list", "none/../list"),
+            ("list", "other"),
+            ("list", "link/../../list"),
+            ("later", "none/.././later"),
+            ("later", "dangling"),
+            ("far/deep/later", "link/later"),
+        ] {
+            assert_eq!(one_name(&at(one)), one_name(&at(other)), "{one} {other}");
+        }
+        assert_ne!(one_name(&at("list")), one_name(&at("link/../list")));
+        assert_ne!(one_name(&at("later")), one_name(&at("list")));
     }
 
     #[test]

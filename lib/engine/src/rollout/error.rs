@@ -1,6 +1,7 @@
 //! Why a rollout ends, or does not begin.
 
 use super::judged::Judged;
+use super::occupied::Occupied;
 use std::path::PathBuf;
 
 use crate::cert::LongestChain;
@@ -244,6 +245,9 @@ pub enum RolloutError {
         .0.device, .0.ca, .0.no(), .0.ours(), .0.compared.ours.detail
     )]
     ChainRefused(Box<Judged>),
+    /// A place to which the rollout does not write.
+    #[error(transparent)]
+    Place(#[from] Occupied),
     /// The result file of the registration.
     #[error(transparent)]
     Results(#[from] ResultError),
@@ -292,6 +296,7 @@ impl Failure for RolloutError {
             Self::Pkcs11(e) => e.fault(),
             Self::Platform(e) => e.fault(),
             Self::Trust(e) => e.fault(),
+            Self::Place(e) => e.fault(),
             Self::Results(e) => e.fault(),
             Self::Profile(e) => e.fault(),
             Self::Authority(e) => e.fault(),
@@ -401,6 +406,7 @@ impl Failure for RolloutError {
                         "then run the same command again: the certificate that was judged is kept and used",
                     ),
             ),
+            Self::Place(e) => e.hint(),
             Self::Results(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),
             Self::Profile(e) => e.hint(),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::diff::{Finding, Remedy, Sign};
 use super::spec::Spec;
 use crate::client_id::DeviceId;
-use crate::files;
+use crate::files::{self, one_name};
 use crate::list::Device;
 use crate::platform::register::results::Results;
 use crate::registration;
@@ -27,7 +27,8 @@ const MOST_HEADER: u64 = 65_536;
 
 /// The rows of a plan about what is left of such sections.
 pub(super) fn findings(spec: &Spec, devices: &[Device]) -> Vec<Finding> {
-    if is_rehearsal(spec) {
+    // A rehearsal is at a tenant of its own, whatever the file says.
+    if spec.is_rehearsal {
         return Vec::new();
     }
     let listed: HashSet<String> = devices.iter().map(|device| device.id.folded()).collect();
@@ -46,12 +47,6 @@ pub(super) fn findings(spec: &Spec, devices: &[Device]) -> Vec<Finding> {
     findings
 }
 
-/// A rehearsal is at a tenant of its own, whatever the file says.
-fn is_rehearsal(spec: &Spec) -> bool {
-    let results = spec.registration.as_ref().map(|wanted| &wanted.result);
-    results.is_some_and(|path| path.to_string_lossy().ends_with(".rehearsal.csv"))
-}
-
 /// The result files of all tenants of the file.
 fn results_of_file(spec: &Spec) -> Vec<PathBuf> {
     let Some(wanted) = &spec.registration else { return Vec::new() };
@@ -59,11 +54,6 @@ fn results_of_file(spec: &Spec) -> Vec<PathBuf> {
     let named =
         spec.tenants.iter().map(|name| wanted.file.with_extension(format!("{name}{RESULTS}")));
     own.chain(named).collect()
-}
-
-/// A file has many names; this is the one by which two of them are known to be the same.
-fn one_name(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// The files, each once, with how the rollout's file leads there. A directory that cannot be read holds none, as far as
@@ -137,7 +127,7 @@ fn registration_of(path: &Path, listed: &HashSet<String>) -> Option<Finding> {
 }
 
 /// Whether the first line has the columns that every registration CSV of a rollout has.
-fn begins_like_one(path: &Path) -> bool {
+pub(super) fn begins_like_one(path: &Path) -> bool {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST_HEADER).read_to_end(&mut bytes));
     let text = String::from_utf8_lossy(&bytes);

@@ -10,7 +10,7 @@ use super::prune::Unlisted;
 use super::spec::{CaSpec, RegistrationSpec, Spec};
 pub use super::step::{Action, Step};
 use super::step::{REPLACE, changes};
-use super::{Remote, RolloutError, leftover, longest, tenant, verdict};
+use super::{Remote, RolloutError, leftover, longest, places, tenant, verdict};
 use crate::crypto::{KeyType, MlDsa};
 use crate::files;
 use crate::issue::Validity;
@@ -79,6 +79,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         true => Some(Pki::open_to_read(&spec.pki, now)?),
         false => None,
     };
+    places::check(spec)?;
     let list = read_list(spec)?;
     let existing = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
     let ends = ends(pki.as_ref())?;

@@ -34,6 +34,10 @@ pub struct Spec {
     pub tenant: Option<TenantSpec>,
     /// The names of the file's tenants, where it has several: `[tenant.NAME]`.
     pub tenants: Vec<String>,
+    /// The files of the profiles that are not built in.
+    pub profiles: Vec<PathBuf>,
+    /// Whether it is rehearsed: at another tenant than the file's. No file says so: the caller does.
+    pub is_rehearsal: bool,
     /// What the rollout may do besides making what is missing. No file says so: the caller does.
     pub allowed: Allowed,
 }

@@ -50,6 +50,7 @@ impl Spec {
     /// The same for a rehearsal: at another tenant, with a result file of its own. Without a
     /// `[tenant]` in the file the tenant is to trust the CA of the devices, and to know them.
     pub fn rehearsal(mut self) -> Self {
+        self.is_rehearsal = true;
         let registered = self.registration.is_some();
         let tenant = self.tenant.get_or_insert_with(|| TenantSpec {
             section: None,
@@ -154,6 +155,9 @@ impl Reader<'_> {
             raw.tenant.as_ref().map(|tenant| self.tenant(tenant, &raw, known)).transpose()?;
         self.check_bundle(&raw, &devices.profile, &truststore)?;
         self.check_folders(&raw.pki, &raw.devices.out)?;
+        let profiles = raw.ca.iter().map(|ca| &ca.profile).chain([&raw.devices.profile]);
+        let own = profiles.filter(|name| Profile::built_in(name.get_ref()).is_none());
+        let profiles = own.map(|name| self.path(Path::new(name.get_ref()))).collect();
         Ok(Spec {
             file: self.path.to_owned(),
             pki: self.path(raw.pki.get_ref()),
@@ -175,6 +179,8 @@ impl Reader<'_> {
                 .transpose()?,
             tenant,
             tenants,
+            profiles,
+            is_rehearsal: false,
             allowed: Allowed::default(),
         })
     }
@@ -185,10 +191,7 @@ impl Reader<'_> {
         pki: &Spanned<FilePath>,
         out: &Spanned<FilePath>,
     ) -> Result<(), RolloutError> {
-        let whole = |path: &Path| {
-            let path = self.path(path);
-            path.canonicalize().or_else(|_| std::path::absolute(&path)).unwrap_or(path)
-        };
+        let whole = |path: &Path| files::one_name(&self.path(path));
         let (of_pki, of_devices) = (whole(pki.get_ref()), whole(out.get_ref()));
         if of_pki.starts_with(&of_devices) || of_devices.starts_with(&of_pki) {
             let problem = format!(
