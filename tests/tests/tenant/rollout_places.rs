@@ -1,5 +1,6 @@
 //! What a rollout writes goes over nothing that it reads, nor over files of other kinds.
 
+use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::Cli;
 
 use super::demo::{FILE, edit, example};
@@ -144,4 +145,41 @@ fn lists_are_not_written_over_by_what_is_made_of_them() {
         assert!(said.contains(words) && said.contains("name another file with --out"), "{said}");
     }
     assert!(before == cli.snapshot(""));
+}
+
+#[test]
+fn what_was_tried_is_not_called_not_looked_at() {
+    let at = AtTenant::new(example("[tenant]\ncas = [\"line-7\"]\n"));
+    let text =
+        at.cli.text(FILE).replace("cas = [\"edge\"]", "certificates = [\"../sandbox-ca.pem\"]");
+    at.cli.write(FILE, text);
+    let line = format!("rollout {FILE} --connect --mqtt-port {}", at.sandbox.mqtt_port());
+    at.ok(&line);
+    let again = at.ok(&line);
+    assert!(again.contains("3 of 3 devices connect to "), "{again}");
+    assert!(again.contains("Nothing to do: everything is in place."), "{again}");
+    let json = at.run(&format!("{line} --json")).expect(0).json();
+    assert_eq!(json["not_looked_at"], serde_json::json!([]), "{json}");
+    let plan = at.ok(&format!("{line} --plan"));
+    assert!(plan.contains("to be tried: 3 of 3 devices over MQTT"), "{plan}");
+    let plan = at.ok(&format!("rollout {FILE} --sandbox --plan"));
+    assert!(plan.contains("to be tried: 3 of 3 devices over MQTT"), "{plan}");
+}
+
+#[test]
+fn a_rehearsal_names_nothing_that_is_to_be_done_at_the_tenant() {
+    let cli = example("[tenant]\ncas = [\"line-7\"]\n");
+    cli.ok(&format!("rollout {FILE} --local"));
+    cli.ok("--pki demo/pki device revoke gw-1 --yes");
+    for line in ["--sandbox --plan", "--sandbox"] {
+        let said = cli.ok(&format!("rollout {FILE} {line}"));
+        assert!(!said.contains("tenant crl"), "{said}");
+        assert!(!said.contains("revocation "), "{said}");
+    }
+    let json = cli.run(&format!("rollout {FILE} --sandbox --json")).expect(0).json();
+    assert_eq!(json["revocation_check"], serde_json::Value::Null, "{json}");
+    // At the tenant itself it is told.
+    let at = AtTenant::new(cli);
+    let plan = at.ok(&format!("rollout {FILE} --plan"));
+    assert!(plan.contains("tenant crl upload") && plan.contains("revocation  "), "{plan}");
 }

@@ -222,6 +222,9 @@ fn connect(
             interrupted(&mut report.steps, "connect", parts, "tried");
         }
     }
+    if tried > 0 {
+        report.not_looked_at.retain(|finding| finding.key != connect::KEY);
+    }
     report.connected = Some(connected);
     Ok(())
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::Run;
+use super::diff::Finding;
 use super::spec::Spec;
+use super::step::{Action, Step};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::device::check::{Check, Pace, Report, StepName, begin, many, spread};
@@ -15,6 +17,10 @@ use crate::device::diagnosis::Cause;
 use crate::platform::blocking::Inquiry;
 use crate::provision::Progress;
 use crate::secret::Password;
+use crate::shown;
+
+/// The key of the file about which it is told.
+pub(super) const KEY: &str = "tenant.mqtt_port";
 
 /// How often progress is told.
 const TOLD: Duration = Duration::from_millis(250);
@@ -75,6 +81,19 @@ pub struct NotConnected {
     pub detail: String,
     /// The likeliest cause.
     pub cause: Option<Cause>,
+}
+
+pub(super) fn step(wanted: &Connecting, all: usize) -> Step {
+    let count = wanted.sample.unwrap_or(all).min(all);
+    let by = if wanted.check.service.is_some() { "the MQTT Service" } else { "MQTT" };
+    let detail =
+        format!("{count} of {} over {by}, with their own files", shown::count(all, "device"));
+    Step::new(Action::Connect, "connect", wanted.check.target.to_string(), detail).of(count)
+}
+
+/// A plan tells of it what is to be done: nothing was tried yet.
+pub(super) fn to_be_tried(step: &Step) -> Finding {
+    Finding { detail: format!("to be tried: {}", step.detail), ..step.finding(KEY) }
 }
 
 /// Connects the devices; the tenant is asked why one is refused.

@@ -17,7 +17,8 @@ use crate::provision::Summary;
 pub struct Report {
     /// The steps of its plan, and whether each is done.
     pub steps: Vec<Step>,
-    /// Whether the tenant looks at its list of revocations; none without a tenant.
+    /// Whether the tenant looks at its list of revocations; none without a tenant, and in a
+    /// rehearsal.
     pub revocation_check: Option<Switch>,
     /// What both sides say of a device's chain, if one was judged before the others were made.
     pub verdict: Option<Judged>,

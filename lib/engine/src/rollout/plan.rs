@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::connect::Connecting;
+use super::connect;
 use super::diff::{self, Finding, Held, Remedy, Sign};
 use super::listed::{DeviceStep, device_step};
 use super::password::{self, choose};
@@ -31,7 +31,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What is wrong with the password given for keys of new CAs, where a weak one is allowed.
     pub weak_password: Option<WeakPassword>,
-    /// Whether the tenant looks at its list of revocations; none without a tenant.
+    /// Whether the tenant looks at its list of revocations; none without a tenant, and in a rehearsal.
     pub revocation_check: Option<Switch>,
     pub(super) list: DeviceList,
     /// The devices of the list without those that were revoked.
@@ -99,10 +99,13 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         None => Held::default(),
     };
     let at_tenant = spec.tenant.as_ref().zip(remote.client);
-    let unlisted = Unlisted::of(&mut held, at_tenant.map(|(_, client)| client))?;
+    let unlisted = Unlisted::of(&mut held, spec, at_tenant.map(|(_, client)| client))?;
     let mut revocation_check = None;
     if let Some((wanted, client)) = at_tenant {
-        revocation_check = Some(client.wait(crl::switch(client))?);
+        // The tenant of a rehearsal has no list of what was revoked before.
+        if !spec.is_rehearsal {
+            revocation_check = Some(client.wait(crl::switch(client))?);
+        }
         let (at, found) = tenant::plan_trust(spec, wanted, &existing, client)?;
         steps.extend(at);
         findings.extend(found);
@@ -149,8 +152,8 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     findings.extend(leftover::findings(spec, &list.devices));
     findings.extend(tenant::not_asked(spec, remote));
     if let Some(wanted) = remote.connect {
-        let step = connect_step(wanted, certified.len());
-        findings.push(step.finding("tenant.mqtt_port"));
+        let step = connect::step(wanted, certified.len());
+        findings.push(connect::to_be_tried(&step));
         steps.push(step);
     }
     Ok(Plan {
@@ -303,14 +306,6 @@ fn registration_step(wanted: &RegistrationSpec, csv: &str, count: usize) -> Step
     };
     let name = wanted.file.display().to_string();
     Step::new(action, "registration", name, shown::count(count, "device")).of(count)
-}
-
-fn connect_step(wanted: &Connecting, all: usize) -> Step {
-    let count = wanted.sample.unwrap_or(all).min(all);
-    let by = if wanted.check.service.is_some() { "the MQTT Service" } else { "MQTT" };
-    let detail =
-        format!("{count} of {} over {by}, with their own files", shown::count(all, "device"));
-    Step::new(Action::Connect, "connect", wanted.check.target.to_string(), detail).of(count)
 }
 
 /// What is wrong with the password that is given for keys of new CAs, if a weak one may be used. One that

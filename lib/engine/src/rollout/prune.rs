@@ -45,8 +45,14 @@ pub(super) struct Unlisted {
 }
 
 impl Unlisted {
-    /// Looks which of the revoked ones the tenant does not know, if there is a tenant.
-    pub(super) fn of(held: &mut Held, client: Option<&Client>) -> Result<Self, RolloutError> {
+    /// Looks which of the revoked ones the tenant does not know, if there is a tenant. That of a rehearsal knows none, and
+    /// nobody sends it any.
+    pub(super) fn of(
+        held: &mut Held,
+        spec: &Spec,
+        client: Option<&Client>,
+    ) -> Result<Self, RolloutError> {
+        let client = client.filter(|_| !spec.is_rehearsal);
         let live = std::mem::take(&mut held.unlisted);
         let mut unknown_there = std::mem::take(&mut held.withdrawn);
         let mut unsent = std::mem::take(&mut held.revoked);

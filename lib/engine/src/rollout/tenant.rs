@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
+use super::connect;
 use super::diff::{Finding, Remedy, Sign};
 use super::known;
 use super::registered::Registered;
@@ -159,7 +160,7 @@ pub(super) fn not_asked(spec: &Spec, remote: &Remote<'_>) -> Vec<Finding> {
     }
     if let (Some(tenant), Some(_), None) = (&spec.tenant, remote.client, remote.connect) {
         let detail = format!("whether devices connect at port {} was not tried", tenant.mqtt_port);
-        findings.push(not("tenant.mqtt_port", &tenant.mqtt_port.to_string(), detail));
+        findings.push(not(connect::KEY, &tenant.mqtt_port.to_string(), detail));
     }
     findings
 }
