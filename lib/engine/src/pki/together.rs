@@ -85,7 +85,7 @@ impl Together {
                 Err(_) if group.len() > 1 => record(registry, certified, &[entry]),
                 Err(e) => Err(std::mem::replace(e, RegistryError::Conflict)),
             };
-            // Whoever asked is still there: it waits for the turn.
+            // The thread that asked is still there: it waits for the turn.
             let _ = answer.send(own);
         }
     }
