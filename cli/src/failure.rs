@@ -132,6 +132,11 @@ impl Failure {
         Self::Said { kind, message, hint: Some(hint) }
     }
 
+    /// Whether something that was given is wrong.
+    pub(crate) fn is_wrong_input(&self) -> bool {
+        self.kind() == Kind::WrongInput
+    }
+
     /// What it comes to.
     fn kind(&self) -> Kind {
         match self {

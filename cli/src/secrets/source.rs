@@ -124,12 +124,13 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Adds to a failure to open something where the secret came from, if nobody has named it on the command line.
+    /// Adds to a failure to open something where the secret came from, if nobody has named it on the command line. A token
+    /// that fails by itself does not.
     pub(super) fn named_in<T>(&self, opened: Result<T>) -> Result<T> {
         let variable =
             self.variable.filter(|_| self.file.is_none() && self.in_environment().is_some());
         match (opened, variable) {
-            (Err(failure), Some(variable)) => {
+            (Err(failure), Some(variable)) if failure.is_wrong_input() => {
                 Err(failure.and(format!("the {} came from {variable}", self.noun)))
             }
             (opened, _) => opened,
