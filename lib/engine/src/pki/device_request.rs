@@ -196,6 +196,7 @@ impl<'k> DeviceRequest<'k> {
     }
 
     /// For an order: nothing is made once that was taken back.
+    #[cfg(feature = "serve")]
     pub(crate) fn ordered(mut self, order: OrderRecord) -> Self {
         self.order = Some(order);
         self

@@ -17,7 +17,6 @@ pub(super) const OF_PASSWORDS: [&str; 2] = ["CREDENTIALS", OTP];
 pub(super) const NEED_TYPE_AND_NAME: [&str; 4] = ["ICCID", "IDTYPE", "PATH", "SHELL"];
 
 /// Whether a column of a device list has a password of the device, which is not to be kept with a certificate.
-#[cfg(feature = "serve")]
 pub(crate) fn has_password(header: &str) -> bool {
     OF_PASSWORDS.contains(&column_of(header).as_str())
 }
