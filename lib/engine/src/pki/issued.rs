@@ -63,8 +63,9 @@ impl Pki {
     ///
     /// It takes `&self`: threads can share the [`Pki`] in an `Arc`, and other processes can work on the same
     /// directory at the same time (the registry decides about an id that several want). CAs and signing
-    /// policies are looked at each time, and read anew if their files have changed. It waits for the disk and, with a key in a token, for that: call it
-    /// where a thread may wait, under tokio in `spawn_blocking`.
+    /// policies are looked at each time, and read anew if their files have changed. It waits for the disk and, with a
+    /// key in a token, for that: call it where a thread may wait, under tokio in `spawn_blocking`. What threads ask for
+    /// at the same time is recorded in one transaction.
     ///
     /// A device that has a live certificate of this CA for the very key that is asked for gets that one again
     /// ([`Issued::is_new`] is false), so that a request can be repeated whose answer was lost.

@@ -79,10 +79,13 @@ impl Together {
         let group = self.take_next();
         let entries: Vec<&Entry> = group.iter().map(|one| &one.entry).collect();
         let mut done = record(registry, certified, &entries);
+        let one_by_one = group.len() > 1 && done.as_ref().is_err_and(is_of_one);
         for Waiting { entry, answer } in &group {
             let own = match &mut done {
                 Ok(()) => Ok(()),
-                Err(_) if group.len() > 1 => record(registry, certified, &[entry]),
+                Err(_) if one_by_one => record(registry, certified, &[entry]),
+                // The first one gets it, the others look anew: each would wait again for a database that is gone, and
+                // keep the turn meanwhile.
                 Err(e) => Err(std::mem::replace(e, RegistryError::Conflict)),
             };
             // The thread that asked is still there: it waits for the turn.
@@ -113,6 +116,19 @@ fn record(registry: &Registry, certified: &Newcomers, entries: &[&Entry]) -> Res
         ..With::default()
     };
     registry.record_with(&first.batch, now, &records, with, Some(certified))
+}
+
+/// Whether an error can be that of one certificate among several.
+fn is_of_one(error: &RegistryError) -> bool {
+    matches!(
+        error,
+        RegistryError::Conflict
+            | RegistryError::KeyTaken { .. }
+            | RegistryError::SerialGiven { .. }
+            | RegistryError::Renamed { .. }
+            | RegistryError::OrderTakenBack { .. }
+            | RegistryError::IssuerRevoked { .. }
+    )
 }
 
 /// What a thread that panicked has left is whole: entries are put in and taken out.
@@ -160,7 +176,15 @@ mod tests {
 
     /// All of them wait for one turn; what became of each.
     fn at_once(registry: &Registry, entries: Vec<Entry>) -> Vec<Result<()>> {
-        let (together, certified) = (&Together::default(), &registry.all_certified().unwrap());
+        at_once_with(registry, &registry.all_certified().unwrap(), entries)
+    }
+
+    fn at_once_with(
+        registry: &Registry,
+        certified: &Newcomers,
+        entries: Vec<Entry>,
+    ) -> Vec<Result<()>> {
+        let together = &Together::default();
         let turn = lock(&together.turn);
         thread::scope(|scope| {
             let mut threads = Vec::new();
@@ -216,6 +240,22 @@ mod tests {
         assert!(matches!(done[1], Err(RegistryError::Conflict)), "{done:?}");
         assert_eq!(registry.history("a").unwrap().len(), 1);
         assert_eq!(registry.history("b").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_registry_that_fails_is_asked_once_for_all_of_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r");
+        let registry = Registry::open(&path, NOW).unwrap();
+        let certified = registry.all_certified().unwrap();
+        let broken = rusqlite::Connection::open(&path).unwrap();
+        broken.execute_batch("ALTER TABLE audit RENAME TO away").unwrap();
+        let waiting = vec![entry("a", 1, None), entry("b", 2, None), entry("c", 3, None)];
+        let done = at_once_with(&registry, &certified, waiting);
+        let look_anew = |done: &Result<()>| matches!(done, Err(RegistryError::Conflict));
+        let told = done[0].as_ref().map_err(ToString::to_string);
+        assert!(told.is_err_and(|e| e.contains("no such table")), "{done:?}");
+        assert!(done[1..].iter().all(look_anew), "{done:?}");
     }
 
     #[test]
