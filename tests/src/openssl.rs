@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::Cli;
 use crate::{Tool, arg, tool};
 
 /// What the extensions are made from. OpenSSL's own defaults differ between its versions.
@@ -27,6 +28,29 @@ pub const RSA: &[&str] = &["-newkey", "rsa:2048"];
 
 /// Arguments that make a key of EC P-256.
 pub const EC: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+
+/// Whether OpenSSL takes a certificate below `root` and `line` of a PKI directory by these lists of revocations, and what it
+/// says; with several lists those of all CAs are asked. None when OpenSSL is not installed.
+///
+/// # Panics
+///
+/// As [`tool`].
+pub fn verified(cli: &Cli, lists: &[&str], certificate: &str) -> Option<(bool, String)> {
+    let check = if lists.len() > 1 { "-crl_check_all" } else { "-crl_check" };
+    let mut words = vec!["verify".to_owned(), check.to_owned()];
+    for (option, file) in lists
+        .iter()
+        .map(|list| ("-CRLfile", *list))
+        .chain([("-CAfile", "pki/ca/root/cert.pem"), ("-untrusted", "pki/ca/line/cert.pem")])
+    {
+        words.extend([option.to_owned(), cli.arg(file)]);
+    }
+    words.push(cli.arg(certificate));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let said = tool("openssl")?.output(&words);
+    let text = [said.stdout, said.stderr].concat();
+    Some((said.status.success(), String::from_utf8_lossy(&text).into_owned()))
+}
 
 /// `openssl`, working in a directory.
 #[derive(Debug)]

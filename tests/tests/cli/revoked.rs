@@ -1,6 +1,7 @@
 //! Devices, orders and CAs that were revoked on purpose: nothing brings them back unasked, and nothing calls them failed.
 
 use c8y_pki_tests::cli::{CA_PW, Cli, a_second_passes};
+use c8y_pki_tests::openssl::verified;
 use c8y_pki_tests::tool;
 use serde_json::Value;
 
@@ -20,26 +21,10 @@ fn numbers(value: &Value) -> [u64; 3] {
 
 /// Whether OpenSSL takes a device's certificate, by the present list of its CA.
 fn is_good(cli: &Cli, id: &str) -> Option<bool> {
-    let openssl = tool("openssl")?;
     cli.ok(&format!("ca crl line {CA_PW} --out line.crl"));
-    let said = openssl.output(&[
-        "verify",
-        "-crl_check",
-        "-CRLfile",
-        &cli.arg("line.crl"),
-        "-CAfile",
-        &cli.arg("pki/ca/root/cert.pem"),
-        "-untrusted",
-        &cli.arg("pki/ca/line/cert.pem"),
-        &cli.arg(&format!("out/{id}/cert.pem")),
-    ]);
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&said.stdout),
-        String::from_utf8_lossy(&said.stderr)
-    );
-    assert!(said.status.success() || text.contains("certificate revoked"), "{text}");
-    Some(said.status.success())
+    let (is_good, said) = verified(cli, &["line.crl"], &format!("out/{id}/cert.pem"))?;
+    assert!(is_good || said.contains("certificate revoked"), "{said}");
+    Some(is_good)
 }
 
 #[test]
@@ -172,7 +157,9 @@ fn what_comes_after_an_order_was_taken_back_is_not_of_it() {
 
 #[test]
 fn certificates_below_a_revoked_root_are_not_called_good() {
-    let Some(openssl) = tool("openssl") else { return };
+    if tool("openssl").is_none() {
+        return;
+    }
     let cli = Cli::with_cas();
     cli.ok(&format!("device issue gw-1 gw-2 --ca line --out out {CA_PW}"));
     let san = "--san DNS:broker.example.com";
@@ -183,21 +170,9 @@ fn certificates_below_a_revoked_root_are_not_called_good() {
     cli.ok(&format!("ca crl line {CA_PW} --out line.crl"));
     cli.ok(&format!("device revoke {serial} --ca-certificate"));
     cli.ok(&format!("ca crl root {CA_PW} --out root.crl"));
-    let refused = openssl.output(&[
-        "verify",
-        "-crl_check_all",
-        "-CRLfile",
-        &cli.arg("root.crl"),
-        "-CRLfile",
-        &cli.arg("line.crl"),
-        "-CAfile",
-        &cli.arg("pki/ca/root/cert.pem"),
-        "-untrusted",
-        &cli.arg("pki/ca/line/cert.pem"),
-        &cli.arg("out/gw-1/cert.pem"),
-    ]);
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("certificate revoked"), "{said}");
+    let verified = verified(&cli, &["root.crl", "line.crl"], "out/gw-1/cert.pem");
+    let (is_good, said) = verified.expect("OpenSSL is there");
+    assert!(!is_good && said.contains("certificate revoked"), "{said}");
     for row in cli.run("device list --json").expect(0).json_lines() {
         assert_eq!((&row["status"], &row["ca_revoked"]), (&"live".into(), &true.into()), "{row}");
     }
